@@ -1,0 +1,72 @@
+"""Ciphertext at rest: a folder by default, S3 in production, one interface.
+
+An object has a random name, is written once and never changed. It is written before the row that names it is committed
+and is swept when no row ever does; the other way round a row could name nothing (bad case H8).
+"""
+
+import os
+import secrets
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+import obstore
+from obstore.store import LocalStore, ObjectStore, from_url
+
+CHUNK: Final = 1 << 20
+
+
+class Blobs:
+    """Objects in one store. `place` is a folder, or a URL such as `s3://bucket/prefix`."""
+
+    def __init__(self, place: str) -> None:
+        self.folder: Path | None = None
+        self.store: ObjectStore
+        if "://" in place:
+            self.store = from_url(place)
+            return
+        self.folder = Path(place)
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.store = LocalStore(self.folder)
+
+    def put(self, chunks: Iterable[bytes]) -> str:
+        """Write a new object and give its name; it is on the disk when this returns."""
+        name = secrets.token_hex(16)
+        # Multipart with small parts: one create-only put would hold the whole object in memory.
+        obstore.put(self.store, name, iter(chunks), use_multipart=True, chunk_size=CHUNK, max_concurrency=2)
+        self._sync(name)
+        return name
+
+    def stream(self, name: str) -> Iterator[bytes]:
+        """Give an object's bytes; raises FileNotFoundError at once when it isn't there."""
+        return (bytes(chunk) for chunk in obstore.get(self.store, name).stream(min_chunk_size=CHUNK))
+
+    def delete(self, name: str) -> None:
+        """Remove an object; one that is already gone is no error, since a sweep may be repeated."""
+        try:
+            obstore.delete(self.store, name)
+        except FileNotFoundError:
+            return
+        if self.folder is not None:
+            _sync_folder(self.folder)
+
+    def _sync(self, name: str) -> None:
+        # The local store renames into place without an fsync; S3 answers when it is durable.
+        if self.folder is None:
+            return
+        path = self.folder / name
+        path.chmod(0o600)
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        _sync_folder(self.folder)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
