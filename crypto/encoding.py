@@ -1,0 +1,186 @@
+"""One encoding per value: canonical JSON, base64url, length prefixes and padded sizes.
+
+Whatever is hashed or signed passes through here, so two readers can't disagree about what a byte string says.
+"""
+
+import base64
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+import rfc8785
+
+from crypto.errors import EncodingRefused
+
+JSON: TypeAlias = "dict[str, JSON] | list[JSON] | str | int | float | bool | None"
+"""A value as the parsers give it."""
+
+Printable: TypeAlias = "Mapping[str, Printable] | Sequence[Printable] | str | int | float | bool | None"
+"""A value as `canon` takes it: dicts, lists, tuples and scalars."""
+
+INTEGER_MAX = 2**53 - 1
+"""The largest integer that a JSON number holds exactly (RFC 7493)."""
+
+# The closing quote is optional so that an unterminated string is passed over once instead of from each of its quotes.
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+_NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
+_AS_SQUARE = bytes.maketrans(b"{}", b"[]")
+
+
+def canon(value: Printable) -> bytes:
+    """Print a value as canonical JSON (RFC 8785).
+
+    Raises EncodingRefused for what has no canonical form: NaN, integers beyond 2^53 - 1, lone surrogates, other types.
+    """
+    try:
+        return rfc8785.dumps(value)
+    except (rfc8785.CanonicalizationError, RecursionError, UnicodeEncodeError):
+        raise EncodingRefused("the value has no canonical form") from None
+
+
+def parse(data: bytes, *, limit: int, depth: int = 32) -> JSON:
+    """Read canonical JSON of at most `limit` bytes and `depth` levels; any other way to write the value is refused.
+
+    Raises EncodingRefused.
+    """
+    value = json_load(data, limit=limit, depth=depth)
+    if canon(value) != data:
+        raise EncodingRefused("the JSON is not canonical")
+    return value
+
+
+def json_load(data: bytes, *, limit: int, depth: int = 32) -> JSON:
+    """Read JSON that people and other programs write: as strict as `parse`, but free in spacing and order.
+
+    Refuses a name that appears twice, numbers that a double can't hold, NaN, invalid UTF-8 and lone surrogates.
+    Raises EncodingRefused.
+    """
+    if len(data) > limit:
+        raise EncodingRefused(f"the JSON is longer than {limit} bytes")
+    _check_depth(data, depth)
+    try:
+        value: JSON = json.loads(
+            data.decode("utf-8"),
+            object_pairs_hook=_object,
+            parse_int=_integer,
+            parse_float=_float,
+            parse_constant=_constant,
+        )
+    except UnicodeDecodeError:
+        raise EncodingRefused("the JSON is not UTF-8") from None
+    except json.JSONDecodeError as error:
+        raise EncodingRefused(f"not JSON at line {error.lineno}, column {error.colno}") from None
+    if b"\\u" in data:
+        _check_surrogates(value)
+    return value
+
+
+def _check_depth(data: bytes, depth: int) -> None:
+    """Strip all but brackets and peel one level at a time, so that no parser recurses deeper than allowed."""
+    brackets = _STRING.sub(b"", data).translate(_AS_SQUARE, _NOT_BRACKETS)
+    for _ in range(depth):
+        brackets = brackets.replace(b"[]", b"")
+    if brackets:
+        raise EncodingRefused(f"the JSON is unbalanced or nested deeper than {depth} levels")
+
+
+def _check_surrogates(value: JSON) -> None:
+    try:
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError:
+        raise EncodingRefused("the JSON holds half of a surrogate pair") from None
+
+
+def _object(pairs: list[tuple[str, JSON]]) -> dict[str, JSON]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise EncodingRefused("the JSON has an object that names a member twice")
+    return value
+
+
+def _integer(digits: str) -> int:
+    # The length first: converting a very long number is slow, and Python refuses it with a ValueError.
+    if len(digits) > 17 or abs(int(digits)) > INTEGER_MAX:
+        raise EncodingRefused("the JSON holds a number beyond 2^53 - 1")
+    return int(digits)
+
+
+def _float(digits: str) -> float:
+    number = float(digits)
+    if not abs(number) <= INTEGER_MAX:
+        raise EncodingRefused("the JSON holds a number beyond 2^53 - 1")
+    return number
+
+
+def _constant(name: str) -> JSON:
+    raise EncodingRefused(f"the JSON holds {name}")
+
+
+def record(value: JSON, *names: str) -> dict[str, JSON]:
+    """Take a parsed value that must be an object with exactly these members; raises EncodingRefused."""
+    if not isinstance(value, dict):
+        raise EncodingRefused("an object is expected")
+    if value.keys() != set(names):
+        raise EncodingRefused(f"an object with exactly the members {', '.join(names)} is expected")
+    return value
+
+
+def text(value: JSON, pattern: str = r".*") -> str:
+    """Take a parsed value that must be a string matching the whole pattern; raises EncodingRefused."""
+    if not isinstance(value, str) or re.fullmatch(pattern, value, re.DOTALL) is None:
+        raise EncodingRefused("a text of another form is expected")
+    return value
+
+
+def integer(value: JSON, least: int = 0, most: int = INTEGER_MAX) -> int:
+    """Take a parsed value that must be a whole number within bounds; raises EncodingRefused."""
+    if type(value) is not int or not least <= value <= most:
+        raise EncodingRefused(f"a whole number from {least} to {most} is expected")
+    return value
+
+
+def b64(data: bytes) -> str:
+    """Print bytes as base64url without padding (RFC 4648, section 5)."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+
+
+def unb64(value: JSON, length: int | None = None) -> bytes:
+    """Read base64url without padding, of exactly `length` bytes where that is given; raises EncodingRefused.
+
+    Only what `b64` prints is read: no padding, no line breaks, no other alphabet, no stray bits in the last character.
+    """
+    if not isinstance(value, str):
+        raise EncodingRefused("base64url is expected")
+    try:
+        data = base64.urlsafe_b64decode(value + "=" * (-len(value) % 4))
+    except ValueError:
+        raise EncodingRefused("not base64url") from None
+    if b64(data) != value:
+        raise EncodingRefused("not base64url as it is printed here")
+    if length is not None and len(data) != length:
+        raise EncodingRefused(f"{length} bytes are expected")
+    return data
+
+
+def lp(*values: bytes) -> bytes:
+    """Join byte strings, each after its length in two bytes, so that no two lists give the same bytes.
+
+    Raises EncodingRefused for a value of 65,536 bytes or more.
+    """
+    if any(len(value) > 0xFFFF for value in values):
+        raise EncodingRefused("a value is too long for its length prefix")
+    return b"".join(len(value).to_bytes(2, "big") + value for value in values)
+
+
+def padme(size: int) -> int:
+    """Round a size in bytes up so that it tells only its order of magnitude.
+
+    Adds at most 12 %, and leaks O(log log size) bits (Nikitin et al., "Reducing Metadata Leakage from Encrypted
+    Files and Communication with PURBs", PoPETs 2019).
+    """
+    if size < 2:
+        return size
+    exponent = size.bit_length() - 1
+    free = exponent - exponent.bit_length()
+    return (size + (1 << free) - 1) >> free << free
