@@ -1,0 +1,202 @@
+"""The page on which a receiver reads an opened dossier: one Dutch HTML file that needs nothing but a browser.
+
+Every value came from another school and is escaped. There is no script, nothing is loaded, and a document is only ever
+linked, never shown inside the page (bad cases D10, D11, F2). What wasn't opened isn't mentioned.
+"""
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from html import escape
+from typing import Final
+from urllib.parse import quote
+from zoneinfo import ZoneInfo
+
+from crypto.encoding import JSON
+
+TITLES: Final[dict[str, str]] = {
+    "okr": "Onderwijskundig rapport",
+    "opp": "Ontwikkelingsperspectief",
+    "lvs": "Leerlingvolgsysteem en resultaten",
+    "attendance": "Verzuim",
+    "support": "Ondersteuning",
+    "reports": "Verslagen en bijlagen",
+    "views": "Zienswijze",
+    "handover_notes": "Overdrachtsgesprek en afspraken",
+}
+FLAGS: Final[dict[str, str]] = {
+    "macros": "bevat macro’s",
+    "active_pdf": "PDF met actieve inhoud",
+    "ole": "bevat ingesloten objecten",
+    "external_links": "verwijst naar buiten",
+    "polyglot": "is tegelijk iets anders",
+    "extension_differs": "de naam past niet bij de inhoud",
+}
+MONTHS: Final = (
+    *("januari", "februari", "maart", "april", "mei", "juni"),
+    *("juli", "augustus", "september", "oktober", "november", "december"),
+)
+ZONE: Final = ZoneInfo("Europe/Amsterdam")
+
+_STYLE: Final = """
+:root{color-scheme:light dark;--line:#8a94a3;--soft:#f3f5f8;--ink:#16202e;--link:#0b5a8a}
+@media(prefers-color-scheme:dark){:root{--line:#6a7484;--soft:#1d2530;--ink:#e8ecf2;--link:#8cc8f0}
+body{background:#11161d}}
+*{box-sizing:border-box}
+body{margin:0 auto;max-width:60rem;padding:1rem;font:1rem/1.55 system-ui,sans-serif;color:var(--ink)}
+body{overflow-wrap:anywhere}
+h1{font-size:1.6rem;margin:.5rem 0}h2{font-size:1.3rem;margin:2rem 0 .5rem;border-bottom:2px solid var(--line)}
+a{color:var(--link)}nav ul,ul.documents{list-style:none;padding:0}nav li{display:inline-block;margin:0 1rem .5rem 0}
+dl{margin:0;display:grid;grid-template-columns:minmax(8rem,16rem) 1fr;gap:.25rem 1rem}
+dt{font-weight:600}dd{margin:0;white-space:pre-wrap}
+dd>dl,dd>ol{border-left:3px solid var(--line);padding-left:.75rem;white-space:normal}
+ol{margin:0;padding-left:1.5rem}li+li{margin-top:.5rem}
+.facts,ul.documents li{background:var(--soft);padding:.75rem;border-radius:.4rem}
+.warn{font-weight:600}.warn::before{content:"\\26A0\\FE0E  "}
+@media(max-width:36rem){dl{grid-template-columns:1fr}dd{margin-bottom:.4rem}}
+@media print{body{max-width:none}nav{display:none}h2{break-after:avoid}}
+"""
+_POLICY: Final = "; ".join(
+    (
+        "default-src 'none'",
+        f"style-src 'sha256-{base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()}'",
+        "base-uri 'none'",
+        "form-action 'none'",
+    )
+)
+_DATE: Final = re.compile(r"(\d{4})-(\d{2})-(\d{2})")
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document beside the page: `file` is its place in the folder, the rest is told by its content."""
+
+    section: str
+    name: str
+    file: str
+    media_type: str
+    size: int
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the page's top says: who sent it, and until when it counts."""
+
+    sender: str
+    made_at: datetime
+    expires_at: datetime
+
+
+def render(facts: Facts, sections: Mapping[str, JSON], documents: Sequence[Document]) -> str:
+    """Write the page. `sections` holds only what was opened, in the order in which it is to be read."""
+    return "".join(_page(facts, sections, documents))
+
+
+def _page(facts: Facts, sections: Mapping[str, JSON], documents: Sequence[Document]) -> Iterator[str]:
+    yield '<!doctype html>\n<html lang="nl">\n<head>\n<meta charset="utf-8">\n'
+    yield f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
+    yield '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+    yield '<meta name="referrer" content="no-referrer">\n<title>Overdrachtsdossier</title>\n'
+    yield f"<style>{_STYLE}</style>\n</head>\n<body>\n<main>\n<h1>Overdrachtsdossier</h1>\n"
+    yield from _facts(facts)
+    yield '<nav aria-label="Onderdelen"><ul>'
+    yield from (f'<li><a href="#{escape(name)}">{_title(name)}</a></li>' for name in sections)
+    yield "</ul></nav>\n"
+    for name, content in sections.items():
+        yield from _section(name, content, [document for document in documents if document.section == name])
+    yield "</main>\n</body>\n</html>\n"
+
+
+def _facts(facts: Facts) -> Iterator[str]:
+    rows: dict[str, JSON] = {
+        "Van school": facts.sender,
+        "Verzegeld op": _moment(facts.made_at),
+        "Op te halen tot": _moment(facts.expires_at),
+    }
+    yield '<div class="facts">'
+    yield from _mapping(rows)
+    yield "</div>\n"
+
+
+def _section(name: str, content: JSON, documents: Sequence[Document]) -> Iterator[str]:
+    yield f'<section id="{escape(name)}" aria-labelledby="{escape(name)}-title">\n'
+    yield f'<h2 id="{escape(name)}-title">{_title(name)}</h2>\n'
+    if content in (None, {}, []) and not documents:
+        yield "<p>Dit onderdeel is leeg.</p>\n"
+    yield from _value(content)
+    if documents:
+        yield '<h3>Documenten</h3>\n<ul class="documents">'
+        yield from map(_document, documents)
+        yield "</ul>\n"
+    yield "</section>\n"
+
+
+def _document(document: Document) -> str:
+    flags = "".join(f'<br><span class="warn">{escape(FLAGS.get(flag, flag))}</span>' for flag in document.flags)
+    return (
+        f'<li><a href="{escape(quote(document.file))}" download rel="noopener noreferrer">{_text(document.name)}</a>'
+        f"<br>{escape(document.media_type)}, {_size(document.size)}{flags}</li>"
+    )
+
+
+def _value(value: JSON) -> Iterator[str]:
+    if isinstance(value, dict):
+        yield from _mapping(value)
+    elif isinstance(value, list):
+        yield "<ol>"
+        for item in value:
+            yield "<li>"
+            yield from _value(item)
+            yield "</li>"
+        yield "</ol>"
+    elif isinstance(value, bool):
+        yield "ja" if value else "nee"
+    elif value is not None:
+        yield _text(str(value))
+
+
+def _mapping(value: Mapping[str, JSON]) -> Iterator[str]:
+    shown = {name: inner for name, inner in value.items() if inner not in (None, "", [], {})}
+    if not shown:
+        return
+    yield "<dl>"
+    for name, inner in shown.items():
+        yield f"<dt>{escape(name.replace('_', ' ').capitalize())}</dt><dd>"
+        yield from _value(inner)
+        yield "</dd>"
+    yield "</dl>\n"
+
+
+def _text(text: str) -> str:
+    """Escape a value; a control sign or one that turns the writing direction is shown as a box (bad case D8)."""
+    if match := _DATE.fullmatch(text):
+        text = _day(match)
+    return escape("".join(sign if sign.isprintable() or sign == "\n" else "\N{REPLACEMENT CHARACTER}" for sign in text))
+
+
+def _day(match: re.Match[str]) -> str:
+    try:
+        day = date(int(match[1]), int(match[2]), int(match[3]))
+    except ValueError:
+        return match[0]
+    return f"{day.day} {MONTHS[day.month - 1]} {day.year}"
+
+
+def _moment(moment: datetime) -> str:
+    local = moment.astimezone(ZONE)
+    return f"{local.day} {MONTHS[local.month - 1]} {local.year}, {local:%H:%M} uur"
+
+
+def _title(name: str) -> str:
+    return escape(TITLES.get(name, name))
+
+
+def _size(size: int) -> str:
+    for unit, step in (("MB", 1_000_000), ("kB", 1_000)):
+        if size >= step:
+            return f"{size / step:.1f} {unit}".replace(".", ",")
+    return f"{size} bytes"
