@@ -178,7 +178,6 @@ class Idempotency(Main):
     route: Mapped[str] = mapped_column(String(100), primary_key=True)
     key: Mapped[str] = mapped_column(String(64), primary_key=True)
     body_sha256: Mapped[bytes] = mapped_column(LargeBinary(32))
-    status: Mapped[int]
     answer: Mapped[str] = mapped_column(Text)
     at: Mapped[datetime] = mapped_column(UTC, index=True)
 

@@ -1,0 +1,187 @@
+"""What every route of the REST door shares: strict bodies, signed requests, one request carried out once.
+
+Order for a signed route: the signature over the headers, the role, the nonce, the body's digest, the body's form, and
+only then the use case (RFC 9421; bad cases G7, A9).
+"""
+
+import hashlib
+import hmac
+import re
+from collections.abc import Callable, Iterator
+from functools import wraps
+from typing import Any, ClassVar, Final, ParamSpec, TypeVar, cast
+
+from flask import current_app, g, request
+from flask_smorest import Blueprint as SmorestBlueprint
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from webargs.flaskparser import FlaskParser
+
+from consent.db import reading, writing
+from crypto.encoding import json_load
+from crypto.errors import EncodingRefused
+from handover.errors import RequestRefused
+from handover.idempotency import Once
+from handover.logs import log
+from handover.parts import Caller, Parts
+from handover.roles import Action, Role, may
+from handover.signing import SignatureRefused, Signed, parse_content_digest, verify_request
+from handover.tables import Nonce, School, SchoolKey
+
+JSON_LIMIT: Final = 1 << 20
+JSON_DEPTH: Final = 12
+CHUNK: Final = 256 * 1024
+_STAFF = re.compile(r'"([A-Za-z0-9._-]{1,64})";role=([a-z_]+)')
+_KEY = re.compile(r'"([A-Za-z0-9_-]{16,64})"')
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def parts() -> Parts:
+    """Give the parts of the running service."""
+    return cast(Parts, current_app.extensions["handover"])
+
+
+class StrictParser(FlaskParser):
+    """Reads JSON bodies as strictly as the rest of the product (bad case E4)."""
+
+    DEFAULT_UNKNOWN_BY_LOCATION: ClassVar = {**FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION, "json": "raise", "query": "raise"}
+
+    def _raw_load_json(self, req: Any) -> Any:
+        if req.mimetype != "application/json":
+            raise RequestRefused("UNSUPPORTED_MEDIA_TYPE", 415, "Send application/json.")
+        try:
+            return json_load(json_body(), limit=JSON_LIMIT, depth=JSON_DEPTH)
+        except EncodingRefused as error:
+            raise RequestRefused("BAD_JSON", 400, f"The body can't be read: {error}.") from None
+
+
+class Blueprint(SmorestBlueprint):  # type: ignore[misc]  # no type information upstream
+    """A blueprint whose JSON bodies are read by the strict parser."""
+
+    ARGUMENTS_PARSER = StrictParser()
+
+
+def json_body() -> bytes:
+    """Give the whole body, its signed digest already compared; refused beyond the limit."""
+    if "body" not in g:
+        g.body = b"".join(stream_body(JSON_LIMIT))
+    return cast(bytes, g.body)
+
+
+def stream_body(limit: int) -> Iterator[bytes]:
+    """Give the body in pieces; the last one comes only when the signed digest holds for all of them."""
+    digest, size, waiting = hashlib.sha256(), 0, b""
+    while piece := request.stream.read(CHUNK):
+        size += len(piece)
+        if size > limit:
+            raise RequestRefused("TOO_LARGE", 413, f"The body may hold at most {limit} bytes.")
+        digest.update(piece)
+        if waiting:
+            yield waiting
+        waiting = piece
+    signed = g.get("digest")
+    if signed is not None and not hmac.compare_digest(signed, digest.digest()):
+        raise _refused("the body isn't the one that was signed")
+    if waiting:
+        yield waiting
+
+
+def _refused(why: str) -> RequestRefused:
+    log().warning("signature_refused", problem=why, route=str(request.url_rule), method=request.method)
+    return RequestRefused("SIGNATURE_REFUSED", 401, "The request isn't signed as it must be.")
+
+
+def _staff() -> tuple[str, Role]:
+    header = _STAFF.fullmatch(request.headers.get("Overdracht-Staff", ""))
+    if header is None or header.group(2) not in set(Role):
+        raise RequestRefused("STAFF_REFUSED", 400, "Overdracht-Staff must name a member of staff and a role.")
+    return header.group(1), Role(header.group(2))
+
+
+def _has_body() -> bool:
+    return bool(request.content_length) or "Transfer-Encoding" in request.headers
+
+
+def _verify() -> tuple[Signed, str, str]:
+    """Check the signature; gives it with the school and board of its key."""
+    service = parts()
+    now = service.clock()
+    found: dict[bytes, tuple[str, str]] = {}
+
+    def find(kid: bytes) -> bytes | None:
+        with reading(service.main) as session:
+            row = session.execute(
+                select(SchoolKey, School.board)
+                .join(School, School.code == SchoolKey.school)
+                .where(SchoolKey.kid == kid)
+            ).one_or_none()
+        if row is None:
+            return None
+        key: SchoolKey = row[0]
+        if key.kind != "request" or key.state != "current" or not key.valid_from <= now < key.valid_until:
+            return None
+        found[kid] = (key.school, row[1])
+        return key.public
+
+    target = service.settings.origin + request.full_path.rstrip("?")
+    try:
+        signed = verify_request(
+            request.method, target, dict(request.headers.items()), find=find, now=now, body=_has_body()
+        )
+        g.digest = parse_content_digest(request.headers["Content-Digest"]) if _has_body() else None
+    except SignatureRefused as error:
+        raise _refused(str(error)) from None
+    school, board = found[signed.kid]
+    return signed, school, board
+
+
+def _use_nonce(signed: Signed) -> None:
+    service = parts()
+    try:
+        with writing(service.main) as session:
+            session.add(Nonce(kid=signed.kid, nonce=signed.nonce, seen_at=service.clock()))
+    except IntegrityError:
+        raise _refused("a nonce was used twice") from None
+
+
+def signed(action: Action) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Let a route be used only by a school whose signed request names a role that may do this."""
+
+    def decorate(view: Callable[P, R]) -> Callable[P, R]:
+        @wraps(view)
+        def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+            signature, school, board = _verify()
+            _use_nonce(signature)
+            staff, role = _staff()
+            if not may(role, action):
+                raise RequestRefused("ROLE_REFUSED", 403, f"The role {role} may not do this; see handover/roles.py.")
+            g.caller = Caller(school, board, staff, role)
+            return view(*args, **kwargs)
+
+        guarded.action = action  # type: ignore[attr-defined]  # the access matrix of the tests reads it
+        return guarded
+
+    return decorate
+
+
+def public(view: Callable[P, R]) -> Callable[P, R]:
+    """Say that a route is for everybody, or carries signatures of its own."""
+    view.action = None  # type: ignore[attr-defined]
+    return view
+
+
+def caller() -> Caller:
+    """Give the school that asks; only inside a signed route."""
+    return cast(Caller, g.caller)
+
+
+def once(who: str) -> Once:
+    """Give what makes this request the same request."""
+    header = _KEY.fullmatch(request.headers.get("Idempotency-Key", ""))
+    if header is None:
+        raise RequestRefused("IDEMPOTENCY_KEY_MISSING", 400, "Send a quoted Idempotency-Key of 16 to 64 characters.")
+    # A signed body's digest is compared before anything is committed, so that it can stand for the body here.
+    body = g.get("digest") or hashlib.sha256(json_body()).digest()
+    return Once(who, f"{request.method} {request.path}"[:100], header.group(1), body)

@@ -1,0 +1,102 @@
+"""An error's status, in one table, and its form: RFC 9457 `application/problem+json`.
+
+A problem never repeats what was sent and never tells more than its code: values stay out, places stay in.
+"""
+
+from typing import Any, Final
+
+from flask import Flask, Response
+from flask import json as flask_json
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from werkzeug.exceptions import HTTPException
+
+from consent.errors import ConsentError
+from crypto.errors import CryptoError
+from handover.errors import HandoverError, RequestRefused
+from handover.logs import log
+
+MEDIA_TYPE: Final = "application/problem+json"
+
+# What isn't a RequestRefused: the class, the status, the code, what a person reads. First match counts.
+TABLE: Final[tuple[tuple[type[Exception], int, str, str], ...]] = (
+    (CryptoError, 422, "CRYPTO_REFUSED", "Something that was sent can't be trusted: {reason}."),
+    (PoolTimeout, 503, "BUSY", "The service is busy. Try again."),
+    (DBAPIError, 503, "STORE_UNAVAILABLE", "The service can't reach its store. Nothing was done. Try again."),
+    (OSError, 503, "STORE_UNAVAILABLE", "The service can't reach its store. Nothing was done. Try again."),
+    (ConsentError, 503, "NOT_SAFE", "The service can't do this safely now. Nothing was done."),
+    (HandoverError, 503, "NOT_SAFE", "The service can't do this safely now. Nothing was done."),
+)
+TITLES: Final = {
+    400: "BAD_REQUEST",
+    404: "NOT_FOUND",
+    405: "METHOD_NOT_ALLOWED",
+    408: "TIMEOUT",
+    411: "LENGTH_REQUIRED",
+    413: "TOO_LARGE",
+    415: "UNSUPPORTED_MEDIA_TYPE",
+    422: "INVALID",
+    431: "HEADERS_TOO_LARGE",
+}
+
+
+def problem(refused: RequestRefused) -> Response:
+    """Write a refusal as an answer."""
+    body: dict[str, Any] = {
+        "type": f"urn:overdracht:problem:{refused.code}",
+        "title": refused.code.replace("_", " ").capitalize(),
+        "status": refused.status,
+        "code": refused.code,
+        "detail": refused.detail,
+    }
+    if refused.fields:
+        body["fields"] = refused.fields
+    response = Response(flask_json.dumps(body), refused.status, content_type=MEDIA_TYPE)
+    if refused.status in {429, 503}:
+        response.headers["Retry-After"] = "5"
+    return response
+
+
+def pointers(messages: Any, place: str = "") -> dict[str, str]:
+    """Turn marshmallow's nested messages into JSON pointers (RFC 6901) with one sentence each."""
+    if isinstance(messages, dict):
+        flat: dict[str, str] = {}
+        for key, value in messages.items():
+            step = "" if key == "_schema" else "/" + str(key).replace("~", "~0").replace("/", "~1")
+            flat |= pointers(value, place + step)
+        return flat
+    sentences = messages if isinstance(messages, list) else [messages]
+    return {place or "/": " ".join(str(sentence) for sentence in sentences)}
+
+
+def _http(error: HTTPException) -> Response:
+    status = error.code or 500
+    messages = getattr(error, "data", {}).get("messages")
+    fields = pointers(messages.get("json", messages)) if isinstance(messages, dict) else None
+    detail = "The request isn't as it should be; see `fields`." if fields else f"{error.name}."
+    return problem(RequestRefused(TITLES.get(status, "REFUSED"), status, detail, fields))
+
+
+def _known(error: Exception) -> Response:
+    for kind, status, code, detail in TABLE:
+        if isinstance(error, kind):
+            reason = getattr(error, "reason", "")
+            log().warning("request_refused", code=code, error=type(error).__name__, status=status)
+            return problem(RequestRefused(code, status, detail.format(reason=reason)))
+    # The name of the class alone: a message or a traceback may hold what was sent.
+    log().error("request_failed", error=type(error).__name__, where=_where(error))
+    return problem(RequestRefused("FAILED", 500, "Something went wrong on our side. Nothing was done."))
+
+
+def _where(error: Exception) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return "" if trace is None else f"{trace.tb_frame.f_code.co_name}:{trace.tb_lineno}"
+
+
+def register(app: Flask) -> None:
+    """Make every error of the application a problem; called after the API has set its own handlers."""
+    app.register_error_handler(RequestRefused, problem)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(Exception, _known)

@@ -1,0 +1,80 @@
+"""The parts that every use case of the service works with, put together once per process."""
+
+import os
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import Engine
+
+from consent.db import open_engine
+from consent.journal import Journal
+from consent.keystore import KeyStore
+from crypto.keys import SignKey
+from handover.blobs import Blobs
+from handover.errors import SettingsRefused
+from handover.roles import Role
+from handover.settings import Settings
+
+LOG_KEY: Final = "log.key"
+EPOCHS: Final = "epochs"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks: a school by its signature, and the member of staff it answers for."""
+
+    school: str
+    board: str
+    staff: str
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The databases, the journal, the key store and the ciphertext store of one service."""
+
+    settings: Settings
+    main: Engine
+    keystore: KeyStore
+    journal: Journal
+    blobs: Blobs
+    log_key: SignKey
+    clock: Callable[[], datetime]
+
+
+def now() -> datetime:
+    """Read the clock, in UTC."""
+    return datetime.now(UTC)
+
+
+def read_log_key(folder: Path) -> SignKey:
+    """Read the key that signs checkpoints; raises SettingsRefused when it is missing or others may read it."""
+    path = folder / LOG_KEY
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+        seed = path.read_bytes()
+    except OSError:
+        raise SettingsRefused((f"{LOG_KEY} isn't in HANDOVER_KEYS: run `handover admin init` first",)) from None
+    if mode & 0o077:
+        raise SettingsRefused((f"{LOG_KEY} may be read by others: chmod 600",))
+    if len(seed) != 32:
+        raise SettingsRefused((f"{LOG_KEY} is not a key",))
+    return SignKey.from_seed(seed)
+
+
+def assemble(settings: Settings, clock: Callable[[], datetime] = now) -> Parts:
+    """Open everything, check it, and refuse a journal older than the one last acknowledged.
+
+    Raises SettingsRefused or ConsentError; nothing is served after either.
+    """
+    os.umask(0o077)
+    log_key = read_log_key(settings.keys)
+    main = open_engine(settings.database_url)
+    keystore = KeyStore(open_engine(settings.keystore_url), settings.keys / EPOCHS)
+    journal = Journal(main, keystore, log_key, f"{settings.log}/journal", clock)
+    journal.start()
+    return Parts(settings, main, keystore, journal, Blobs(settings.blobs), log_key, clock)
