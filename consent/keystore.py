@@ -1,0 +1,345 @@
+"""The key store: what must be destroyable, in a database of its own, wrapped under keys outside every database.
+
+Deleting a row destroys nothing: the value stays in heaps, write-ahead logs and backups. So each value is wrapped under
+the epoch key, a file in a folder that no backup holds, and the epoch is turned daily:
+
+(1) `rotate`: a new key is written and fsynced, then writers switch to it;
+(2) `rewrap`: what survives is wrapped again, in batches, until no row is left under the old key;
+(3) `confirm_backup`: the operator says that a backup was taken after that; only then is the old key destroyed.
+
+A writer reads the current epoch under a shared lock, (1) to (3) take it exclusively. A reader needs no lock: a row that
+it saw under an old key whose file has gone was wrapped again in the meantime, so it reads once more; if the file is
+still missing, that is `EpochKeyMissing`, never "destroyed".
+"""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TypeVar
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from sqlalchemy import Engine, Row, delete, func, select, text, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from consent.db import is_postgresql, reading, writing
+from consent.epochs import create_key, destroy_key, read_key
+from consent.errors import Destroyed, EpochKeyMissing, KeyStoreError, KeyUnknown, ValueRefused
+from consent.tables import DataKey, Epoch, LookupHash, Mark, Share
+from crypto.encoding import lp
+
+_WRAP = b"overdracht/v1/wrap\x00"
+_TAG = b"overdracht/v1/tag\x00"
+_LOOKUP = b"overdracht/v1/lookup\x00"
+_LOCK = 0x6F76_6570_6F63_6800
+"""Number of the advisory lock on the epoch, on PostgreSQL; SQLite's writers exclude each other anyway."""
+
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerKey:
+    """An owner's unwrapped key. `tag` names the owner's rows; `number` is the newest running number acknowledged."""
+
+    id: str
+    tag: bytes
+    number: int
+    key: bytes = field(repr=False)
+
+    def seal(self, plaintext: bytes, aad: bytes) -> bytes:
+        """Encrypt with AES-256-GCM under a random nonce, which stands first."""
+        nonce = secrets.token_bytes(12)
+        return nonce + AESGCM(self.key).encrypt(nonce, plaintext, aad)
+
+    def open(self, sealed: bytes, aad: bytes) -> bytes:
+        """Decrypt what `seal` made; raises `ValueRefused`."""
+        return _decrypt(self.key, sealed, aad)
+
+
+@dataclass(frozen=True, slots=True)
+class HighWater:
+    """The largest journal ever acknowledged."""
+
+    size: int
+    root: bytes
+
+
+class KeyStore:
+    """The key store's database and its folder of epoch keys.
+
+    Every method is one short transaction of its own and takes no lock of the main database.
+    """
+
+    def __init__(self, engine: Engine, folder: Path) -> None:
+        self._engine = engine
+        self._folder = folder
+
+    # Owners: pupils, persons, boards.
+
+    def new_key(self, kind: str, owner: str) -> OwnerKey:
+        """Make the owner's key, or give the one there is; raises `Destroyed` where it was destroyed."""
+        key = secrets.token_bytes(32)
+        made = OwnerKey(secrets.token_hex(16), _tag(key, kind), 0, key)
+        with suppress(IntegrityError), writing(self._engine) as session:  # somebody else was first
+            epoch = self._current(session)
+            row = DataKey(id=made.id, owner_kind=kind, owner_id=owner, epoch=epoch, tag=made.tag, number=0)
+            row.wrapped = self._wrap(epoch, key, b"key", made.id)
+            session.add(row)
+        return self.owner(kind, owner)
+
+    def owner(self, kind: str, owner: str) -> OwnerKey:
+        """Read an owner's key, tag and number with one query; raises `KeyUnknown` or `Destroyed`."""
+        wanted = _KEYS.where(DataKey.owner_kind == kind, DataKey.owner_id == owner)
+
+        def read(session: Session) -> OwnerKey:
+            row = session.execute(wanted).one_or_none()
+            if row is None:
+                raise KeyUnknown(f"no key for this {kind}")
+            return self._unwrap_owner(row)
+
+        return self._read(read)
+
+    def by_tags(self, tags: Iterable[bytes]) -> dict[bytes, OwnerKey]:
+        """Read the keys behind these tags with one query. Destroyed ones have no tag any more and are left out."""
+        wanted = _KEYS.where(DataKey.tag.in_(list(tags)))
+
+        def read(session: Session) -> dict[bytes, OwnerKey]:
+            found = map(self._unwrap_owner, session.execute(wanted))
+            return {owner.tag: owner for owner in found}
+
+        return self._read(read)
+
+    def key(self, kind: str, owner: str) -> bytes:
+        """Give an owner's key; raises `KeyUnknown` or `Destroyed`."""
+        return self.owner(kind, owner).key
+
+    def tag(self, kind: str, owner: str) -> bytes:
+        """Give the owner's tag: an HMAC under its own key, so that it means nothing once the key is gone."""
+        return self.owner(kind, owner).tag
+
+    def seal(self, kind: str, owner: str, plaintext: bytes, aad: bytes) -> bytes:
+        """Encrypt a value under an owner's key; `aad` says where it belongs."""
+        return self.owner(kind, owner).seal(plaintext, aad)
+
+    def open(self, kind: str, owner: str, sealed: bytes, aad: bytes) -> bytes:
+        """Decrypt what `seal` made; raises `ValueRefused`, `KeyUnknown` or `Destroyed`."""
+        return self.owner(kind, owner).open(sealed, aad)
+
+    def number(self, pupil: str) -> int:
+        """Give the newest running number of the pupil's entries that was acknowledged."""
+        return self.owner("pupil", pupil).number
+
+    def destroy(self, key_id: str) -> int:
+        """Destroy a key by its row's id, with the look-ups that lead to its owner; again and again does no harm.
+
+        Gives the current epoch: the key is beyond recovery at the end of it.
+        """
+        with writing(self._engine) as session:
+            epoch = self._current(session)
+            owner = session.scalar(select(DataKey.owner_id).where(DataKey.id == key_id))
+            session.execute(update(DataKey).where(DataKey.id == key_id).values(wrapped=None, tag=None, number=0))
+            session.execute(delete(LookupHash).where(LookupHash.id == owner))
+        return epoch
+
+    # Look-ups under a board's key.
+
+    def remember(self, board: str, value: str, owner: str) -> str:
+        """Let `find` lead from a value to an id; where the value is known already, give the id it leads to."""
+        hashed = _lookup(self.new_key("board", board).key, value)
+        with suppress(IntegrityError), writing(self._engine) as session:  # known already
+            session.add(LookupHash(hash=hashed, id=owner))
+        return self.find(board, value) or owner
+
+    def find(self, board: str, value: str) -> str | None:
+        """Give the id that the board's value leads to, or None."""
+        try:
+            hashed = _lookup(self.key("board", board), value)
+        except KeyUnknown:
+            return None
+        return self._read(lambda session: session.scalar(select(LookupHash.id).where(LookupHash.hash == hashed)))
+
+    # Release shares.
+
+    def put_shares(self, bundle: str, shares: Mapping[str, bytes]) -> None:
+        """Keep a bundle's release shares by section, all or none."""
+        with writing(self._engine) as session:
+            epoch = self._current(session)
+            for name, share in shares.items():
+                wrapped = self._wrap(epoch, share, b"share", bundle, name)
+                session.add(Share(bundle=bundle, section=name, epoch=epoch, wrapped=wrapped))
+
+    def shares(self, bundle: str) -> dict[str, bytes]:
+        """Give all shares that a bundle still has, by section, with one query."""
+        wanted = select(Share.section, Share.epoch, Share.wrapped).where(Share.bundle == bundle)
+
+        def read(session: Session) -> dict[str, bytes]:
+            rows = session.execute(wanted)
+            return {row.section: self._unwrap(row.epoch, row.wrapped, b"share", bundle, row.section) for row in rows}
+
+        return self._read(read)
+
+    def share(self, bundle: str, section: str) -> bytes | None:
+        """Give one section's share, or None where it was destroyed or never there."""
+        return self.shares(bundle).get(section)
+
+    def drop_share(self, bundle: str, *sections: str) -> int:
+        """Destroy shares: of the sections named, or of the whole bundle. Gives the epoch at whose end they are gone."""
+        with writing(self._engine) as session:
+            epoch = self._current(session)
+            doomed = delete(Share).where(Share.bundle == bundle)
+            session.execute(doomed.where(Share.section.in_(sections)) if sections else doomed)
+        return epoch
+
+    # The high-water mark.
+
+    def mark(self) -> HighWater | None:
+        """Give the largest journal ever acknowledged; None where the store was never initialised."""
+
+        def read(session: Session) -> HighWater | None:
+            row = session.execute(select(Mark.size, Mark.root)).one_or_none()
+            return row and HighWater(row.size, row.root)
+
+        return self._read(read)
+
+    def raise_mark(self, size: int, root: bytes, numbers: Mapping[str, int] | None = None) -> None:
+        """Raise the mark and pupils' running numbers in one transaction; neither ever goes down."""
+        with writing(self._engine) as session:
+            session.execute(update(Mark).where(Mark.size < size).values(size=size, root=root))
+            for pupil, number in sorted((numbers or {}).items()):
+                owned = (DataKey.owner_kind == "pupil") & (DataKey.owner_id == pupil) & (DataKey.number < number)
+                session.execute(update(DataKey).where(owned, DataKey.wrapped.is_not(None)).values(number=number))
+
+    # Epochs.
+
+    def initialise(self, root: bytes) -> None:
+        """Make the first epoch key and the mark of an empty journal, whose root is given; once in a store's life."""
+        with writing(self._engine) as session:
+            self._lock(session, shared=False)
+            if session.scalar(select(func.count()).select_from(Epoch)):
+                raise KeyStoreError("the key store is initialised already")
+            create_key(self._folder, 1)
+            session.add_all([Epoch(number=1, current=True, destroyed=False), Mark(id=1, size=0, root=root)])
+
+    def rotate(self) -> int:
+        """Begin a new epoch: its key is on disk before any writer can use it. Gives its number."""
+        with writing(self._engine) as session:
+            self._lock(session, shared=False)
+            number = self._number(session) + 1
+            create_key(self._folder, number)
+            session.execute(update(Epoch).values(current=False))
+            session.add(Epoch(number=number, current=True, destroyed=False))
+        return number
+
+    def rewrap(self, now: datetime, batch: int = 500) -> int:
+        """Wrap up to `batch` rows of older epochs again; 0 says that none is left, which `now` is noted for."""
+        with writing(self._engine) as session:
+            self._lock(session, shared=False)
+            epoch = self._number(session)
+            done = self._rewrap_keys(session, epoch, batch)
+            done += self._rewrap_shares(session, epoch, batch - done)
+            if done == 0:
+                old = (Epoch.number < epoch) & Epoch.emptied_at.is_(None)
+                session.execute(update(Epoch).where(old).values(emptied_at=now))
+        if done == 0:
+            self.truncate()
+        return done
+
+    def confirm_backup(self, taken_at: datetime) -> tuple[int, ...]:
+        """Destroy the keys of epochs that were empty before a backup of this store, begun at `taken_at`, was made."""
+        with writing(self._engine) as session:
+            self._lock(session, shared=False)
+            ripe = select(Epoch.number).where(Epoch.emptied_at < taken_at, Epoch.destroyed.is_(False))
+            numbers = tuple(session.scalars(ripe.order_by(Epoch.number)))
+            for number in numbers:
+                destroy_key(self._folder, number)
+            session.execute(update(Epoch).where(Epoch.number.in_(numbers)).values(destroyed=True))
+        self.truncate()
+        return numbers
+
+    def truncate(self) -> None:
+        """Cut SQLite's write-ahead log, where deleted values still stand; every sweep ends with it."""
+        if self._engine.dialect.name == "sqlite":
+            with closing(self._engine.raw_connection()) as connection:
+                connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def _rewrap_keys(self, session: Session, epoch: int, batch: int) -> int:
+        # A destroyed key has nothing to wrap, but its row must leave the old epoch too.
+        rows = session.scalars(select(DataKey).where(DataKey.epoch < epoch).limit(batch)).all()
+        for row in rows:
+            if row.wrapped is not None:
+                key = self._unwrap(row.epoch, row.wrapped, b"key", row.id)
+                row.wrapped = self._wrap(epoch, key, b"key", row.id)
+            row.epoch = epoch
+        return len(rows)
+
+    def _rewrap_shares(self, session: Session, epoch: int, batch: int) -> int:
+        rows = session.scalars(select(Share).where(Share.epoch < epoch).limit(batch)).all()
+        for row in rows:
+            share = self._unwrap(row.epoch, row.wrapped, b"share", row.bundle, row.section)
+            row.wrapped = self._wrap(epoch, share, b"share", row.bundle, row.section)
+            row.epoch = epoch
+        return len(rows)
+
+    def _read(self, read: Callable[[Session], _Result]) -> _Result:
+        try:
+            with reading(self._engine) as session:
+                return read(session)
+        except EpochKeyMissing:
+            # The value may have been wrapped again, and the old key destroyed, since this transaction began.
+            with reading(self._engine) as session:
+                return read(session)
+
+    def _current(self, session: Session) -> int:
+        self._lock(session, shared=True)
+        return self._number(session)
+
+    def _lock(self, session: Session, *, shared: bool) -> None:
+        if is_postgresql(session):
+            name = "pg_advisory_xact_lock_shared" if shared else "pg_advisory_xact_lock"
+            session.execute(text(f"SELECT {name}(:lock)"), {"lock": _LOCK})
+
+    def _number(self, session: Session) -> int:
+        number = session.scalar(select(Epoch.number).where(Epoch.current))
+        if number is None:
+            raise KeyStoreError("the key store was never initialised")
+        return number
+
+    def _wrap(self, epoch: int, value: bytes, *place: bytes | str) -> bytes:
+        nonce = secrets.token_bytes(12)
+        return nonce + AESGCM(read_key(self._folder, epoch)).encrypt(nonce, value, _aad(epoch, place))
+
+    def _unwrap(self, epoch: int, wrapped: bytes, *place: bytes | str) -> bytes:
+        return _decrypt(read_key(self._folder, epoch), wrapped, _aad(epoch, place))
+
+    def _unwrap_owner(self, row: "Row[str, bytes | None, bytes | None, int, int]") -> OwnerKey:
+        if row.wrapped is None or row.tag is None:
+            raise Destroyed("this key was destroyed")
+        return OwnerKey(row.id, row.tag, row.number, self._unwrap(row.epoch, row.wrapped, b"key", row.id))
+
+
+_KEYS = select(DataKey.id, DataKey.tag, DataKey.wrapped, DataKey.number, DataKey.epoch)
+
+
+def _tag(key: bytes, kind: str) -> bytes:
+    return hmac.digest(key, _TAG + kind.encode(), "sha256")
+
+
+def _lookup(board_key: bytes, value: str) -> bytes:
+    return hmac.new(board_key, _LOOKUP + value.encode(), hashlib.sha256).digest()
+
+
+def _aad(epoch: int, place: tuple[bytes | str, ...]) -> bytes:
+    return _WRAP + lp(epoch.to_bytes(4, "big"), *(part.encode() if isinstance(part, str) else part for part in place))
+
+
+def _decrypt(key: bytes, sealed: bytes, aad: bytes) -> bytes:
+    try:
+        return AESGCM(key).decrypt(sealed[:12], sealed[12:], aad)
+    except (InvalidTag, ValueError):  # a nonce cut short is a ValueError
+        raise ValueRefused("a sealed value doesn't open") from None

@@ -1,0 +1,162 @@
+"""The tables of this floor: the journal and the pupils in the main database, secrets in the key store.
+
+What the main database says of a pupil is sealed under that pupil's key. In clear stands only what a search needs:
+boards, day, type, sections, ground, outcome, and tags that are HMACs under keys which the key store can destroy.
+"""
+
+from datetime import date, datetime
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from consent.db import UTC, Keys, Main
+
+HASH = LargeBinary(32)
+NAME = String(80)
+ID = String(64)
+
+
+class Pupil(Main):
+    """A board's pseudonymous record of a pupil. `version` is the lock: whoever acts for the pupil raises it first."""
+
+    __tablename__ = "pupil"
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    version: Mapped[int] = mapped_column(default=0)
+    board: Mapped[str] = mapped_column(String(40), index=True)
+    sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
+    erased: Mapped[bool] = mapped_column(default=False)
+
+
+class JournalHead(Main):
+    """The one row that every append locks: size, frontier of the tree, and the last signed checkpoint."""
+
+    __tablename__ = "journal_head"
+    __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    size: Mapped[int]
+    frontier: Mapped[bytes] = mapped_column(LargeBinary)
+    checkpoint: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class JournalLeaf(Main):
+    """What is in the tree: type and three commitments, and the hash over them (RFC 6962)."""
+
+    __tablename__ = "journal_leaf"
+    index: Mapped[int] = mapped_column("idx", primary_key=True, autoincrement=False)
+    leaf: Mapped[bytes] = mapped_column(LargeBinary)
+    hash: Mapped[bytes] = mapped_column(HASH)
+
+
+class JournalNode(Main):
+    """The hash of a complete subtree of 2**level leaves, level 1 and up, never changed once written."""
+
+    __tablename__ = "journal_node"
+    level: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    index: Mapped[int] = mapped_column("idx", primary_key=True, autoincrement=False)
+    hash: Mapped[bytes] = mapped_column(HASH)
+
+
+class JournalPart(Main):
+    """The three parts behind the commitments, each with its salt, sealed. Null once erased."""
+
+    __tablename__ = "journal_part"
+    index: Mapped[int] = mapped_column("idx", ForeignKey(JournalLeaf.index), primary_key=True, autoincrement=False)
+    subject: Mapped[bytes | None] = mapped_column(LargeBinary)
+    actor: Mapped[bytes | None] = mapped_column(LargeBinary)
+    terms: Mapped[bytes | None] = mapped_column(LargeBinary)
+
+
+class JournalLookup(Main):
+    """What may be searched in clear. Erasing a pupil empties it, but for the book, the type and who looked."""
+
+    __tablename__ = "journal_lookup"
+    __table_args__ = (Index(None, "pupil_tag", "idx"), Index(None, "actor_tag", "idx"), Index(None, "day"))
+    index: Mapped[int] = mapped_column("idx", ForeignKey(JournalLeaf.index), primary_key=True, autoincrement=False)
+    book: Mapped[str] = mapped_column(String(20))
+    type: Mapped[int]
+    day: Mapped[date | None]
+    sections: Mapped[int]
+    ground: Mapped[str | None] = mapped_column(NAME)
+    outcome: Mapped[str | None] = mapped_column(NAME)
+    pupil_tag: Mapped[bytes | None] = mapped_column(HASH)
+    actor_tag: Mapped[bytes | None] = mapped_column(HASH)
+
+
+class JournalBoard(Main):
+    """Which entries concern a board, numbered without a gap, so that the board sees that its export is complete."""
+
+    __tablename__ = "journal_board"
+    board: Mapped[str] = mapped_column(String(40), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    index: Mapped[int] = mapped_column("idx", ForeignKey(JournalLeaf.index), index=True)
+
+
+class JournalCheckpoint(Main):
+    """Checkpoints kept for good: one for every 256 entries."""
+
+    __tablename__ = "journal_checkpoint"
+    size: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    note: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class JournalErasure(Main):
+    """An erasure whose key still has to be destroyed: the only row that joins an ERASE entry to a key."""
+
+    __tablename__ = "journal_erasure"
+    index: Mapped[int] = mapped_column("idx", ForeignKey(JournalLeaf.index), primary_key=True, autoincrement=False)
+    key_id: Mapped[str] = mapped_column(String(32))
+
+
+class Epoch(Keys):
+    """An epoch key's state; the key itself is a file outside both databases. The newest current one wraps."""
+
+    __tablename__ = "epoch"
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    current: Mapped[bool]
+    emptied_at: Mapped[datetime | None] = mapped_column(UTC)
+    destroyed: Mapped[bool] = mapped_column(default=False)
+
+
+class DataKey(Keys):
+    """The key of a pupil, a person or a board, wrapped. `wrapped` is null once destroyed.
+
+    `number` is the newest running number of the pupil's entries, `tag` the name of the owner's rows in the journal.
+    """
+
+    __tablename__ = "data_key"
+    __table_args__ = (UniqueConstraint("owner_kind", "owner_id"),)
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    owner_kind: Mapped[str] = mapped_column(String(20))
+    owner_id: Mapped[str] = mapped_column(NAME)
+    epoch: Mapped[int] = mapped_column(ForeignKey(Epoch.number), index=True)
+    wrapped: Mapped[bytes | None] = mapped_column(LargeBinary)
+    tag: Mapped[bytes | None] = mapped_column(HASH, unique=True)
+    number: Mapped[int] = mapped_column(default=0)
+
+
+class Share(Keys):
+    """The release share of one section of one bundle, wrapped. Without it the section can't be opened again."""
+
+    __tablename__ = "share"
+    bundle: Mapped[str] = mapped_column(NAME, primary_key=True)
+    section: Mapped[str] = mapped_column(String(40), primary_key=True)
+    epoch: Mapped[int] = mapped_column(ForeignKey(Epoch.number), index=True)
+    wrapped: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class LookupHash(Keys):
+    """Finds an id by a value under a board's key (a pupil number, say) without holding the value."""
+
+    __tablename__ = "lookup_hash"
+    hash: Mapped[bytes] = mapped_column(HASH, primary_key=True)
+    id: Mapped[str] = mapped_column(NAME, index=True)
+
+
+class Mark(Keys):
+    """The largest journal that was ever acknowledged: its size and root."""
+
+    __tablename__ = "mark"
+    __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    size: Mapped[int]
+    root: Mapped[bytes] = mapped_column(HASH)
