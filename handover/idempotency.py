@@ -62,7 +62,9 @@ def carry_out(
         with reading(parts.main) as session:
             if (answer := _earlier(session, once)) is not None:
                 return answer
-        raise
+        raise RequestRefused(
+            "CONFLICT", 409, "Somebody else was first. Nothing was done; look and try again."
+        ) from None
 
 
 def _first(

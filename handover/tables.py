@@ -102,10 +102,10 @@ class Invitation(Main):
     attempts_left: Mapped[int]
 
 
-class View(Main):
-    """A family's own words (zienswijze), sealed, for the sender to put in the file when they are marked to travel."""
+class Words(Main):
+    """Somebody's own words behind an event, sealed: a view (zienswijze), an objection, the decision on one."""
 
-    __tablename__ = "view"
+    __tablename__ = "words"
     event: Mapped[str] = mapped_column(ID, primary_key=True)
     transfer: Mapped[str] = mapped_column(ForeignKey("transfer.id"), index=True)
     pupil: Mapped[str] = mapped_column(ForeignKey("pupil.id"), index=True)

@@ -1,0 +1,72 @@
+"""The access log: a book of the journal that says who did what with whose file, granted or refused.
+
+What an entry holds follows NEN 7513 where it fits: person, role, school, purpose, ground and ledger entry, section,
+outcome, when. It never holds contents. It is written in the transaction of what it records, so that an action without
+an entry, or an entry without its action, can't be (bad cases K5, K6).
+"""
+
+from collections.abc import Iterable, Mapping
+from enum import IntEnum
+from typing import Final
+
+from consent.journal import Act, Actor, Appended, Entry
+from crypto.encoding import JSON
+from handover.parts import Caller
+
+BOOK: Final = "access"
+SERVICE: Final = Actor("service", "overdracht", {})
+
+
+class Did(IntEnum):
+    """What was done: the type byte of the entry's leaf. The ledger's own kinds end at 0x1f."""
+
+    PUPIL_REGISTERED = 0x20
+    TRANSFER_OPENED = 0x21
+    TRANSFER_CANCELLED = 0x22
+    INVITED = 0x23
+    QUESTION_SHOWN = 0x24
+    UPLOADED = 0x25
+    ATTEMPT = 0x26
+    RELEASE = 0x27
+    DELIVERED = 0x28
+    ABORTED = 0x29
+    UNKNOWN = 0x2A
+    SHRED_INTENT = 0x2B
+    SHRED_DONE = 0x2C
+    ACKNOWLEDGED = 0x2D
+    BOARD_JOINED = 0x2E
+    KEYS_PUBLISHED = 0x2F
+
+
+def staff(caller: Caller) -> Actor:
+    """Name the member of staff who acts: the pseudonym is unique within its school."""
+    return Actor("staff", f"{caller.school}/{caller.staff}", {"school": caller.school, "role": str(caller.role)})
+
+
+def record(
+    act: Act,
+    did: Did,
+    actor: Actor,
+    *,
+    outcome: str,
+    terms: Mapping[str, JSON],
+    boards: Iterable[str],
+    pupil: str | None = None,
+    sections: Iterable[str] = (),
+    ground: str | None = None,
+) -> Appended:
+    """Append one entry to the access log, inside the transaction of what it tells of."""
+    return act.append(
+        Entry(
+            book=BOOK,
+            type=int(did),
+            pupil=pupil,
+            actor=actor,
+            terms=dict(terms),
+            boards=tuple(sorted(set(boards))),
+            sections=tuple(sections),
+            ground=ground,
+            outcome=outcome,
+            numbered=False,
+        )
+    )

@@ -1,0 +1,80 @@
+"""Messages to families leave by this door alone, and never with anything from a file in them.
+
+A message is written, sealed, in the transaction that causes it, and handed over after the commit: to a folder by
+default, from where a mail system takes it. A crash in between leaves the row, and the next delivery takes it along; a
+crash after handing over may deliver twice, never not at all.
+"""
+
+import json
+import os
+import secrets
+from typing import Final
+
+from sqlalchemy import select
+
+from consent.db import reading, writing
+from consent.journal import Act
+from handover.parts import Parts
+from handover.tables import Message
+
+TEXTS: Final = {
+    "invitation": (
+        "Een vraag over de overstap van uw kind",
+        (
+            "Een school wil gegevens van uw kind naar een andere school sturen.\n"
+            "U beslist mee. Ga naar {origin} en vul deze code in:\n\n{token}\n\n"
+            "De code werkt tot en met {until}. Geef de code aan niemand anders.\n"
+        ),
+    ),
+    "changed": (
+        "Er is iets veranderd bij de overstap van uw kind",
+        (
+            "Iemand die meebeslist, heeft een keuze gemaakt of veranderd.\n"
+            "Wilt u weten wat? Ga naar {origin} of bel de school.\n"
+        ),
+    ),
+    "new_version": (
+        "De school heeft het dossier van uw kind verbeterd",
+        (
+            "U heeft het dossier gezien. Er is nu een nieuwe versie.\n"
+            "Wilt u die ook zien? Ga naar {origin} of bel de school.\n"
+        ),
+    ),
+}
+
+
+def post(parts: Parts, act: Act, pupil: str, mail: str, text: str, **words: str) -> None:
+    """Put a message in the outbox, inside the transaction that causes it."""
+    subject, body = TEXTS[text]
+    message = {"to": mail, "subject": subject, "body": body.format(origin=parts.settings.origin, **words)}
+    identifier = secrets.token_hex(16)
+    sealed = parts.keystore.seal("pupil", pupil, json.dumps(message).encode(), _aad(identifier))
+    act.session.add(Message(id=identifier, pupil=pupil, sealed=sealed, created_at=act.now))
+
+
+def deliver(parts: Parts) -> int:
+    """Hand over every message that waits; gives how many."""
+    with reading(parts.main) as session:
+        waiting = list(session.scalars(select(Message).order_by(Message.created_at).limit(500)))
+    for row in waiting:
+        message = parts.keystore.open("pupil", row.pupil, row.sealed, _aad(row.id))
+        _write(parts, row.id, message)
+        with writing(parts.main) as session:
+            if (kept := session.get(Message, row.id)) is not None:
+                session.delete(kept)
+    return len(waiting)
+
+
+def _write(parts: Parts, identifier: str, message: bytes) -> None:
+    folder = parts.settings.outbox
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    partial, whole = folder / f".{identifier}.partial", folder / f"{identifier}.json"
+    with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(message)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(whole)
+
+
+def _aad(identifier: str) -> bytes:
+    return f"overdracht/v1/message\0{identifier}".encode()

@@ -1,0 +1,234 @@
+"""Transfers: one pupil's file on its way from one school to another, and what both sides see of it.
+
+The sender opens and cancels, the receiver confirms the aanmelding and acknowledges. Whether anything may leave is never
+stored here: it is asked of the ledger each time.
+"""
+
+import json
+import secrets
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select, tuple_
+from sqlalchemy.orm import Session
+
+from consent import ledger
+from consent.db import reading
+from consent.events import Draft, Kind
+from consent.journal import Act
+from consent.terms import Ground, Level, Policy, PolicyKind, Purpose, Route, Section, ground
+from handover.accesslog import Did, record, staff
+from handover.errors import RequestRefused, not_found
+from handover.idempotency import Answer, Once, carry_out
+from handover.parts import Caller, Parts
+from handover.people import own_pupil, staff_actor
+from handover.tables import School, Transfer
+
+PAGE = 50
+
+
+def sections_of(transfer: Transfer) -> tuple[Section, ...]:
+    """Give the sections that the sender wants to send, in order."""
+    return tuple(Section(name) for name in transfer.sections.split(","))
+
+
+def policy_of(transfer: Transfer) -> Policy:
+    """Give the sending board's policy as it was when the transfer opened."""
+    data = json.loads(transfer.policy)
+    return Policy(
+        kind=PolicyKind(data["kind"]),
+        waiting_days=data["waiting_days"],
+        consent_level=Level(data["consent_level"]),
+        explicit_level=Level(data["explicit_level"]),
+    )
+
+
+def time(moment: datetime | None) -> str | None:
+    """Write a moment as answers hold it: RFC 3339, UTC, Z."""
+    return None if moment is None else moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def of_caller(session: Session, caller: Caller, transfer: str) -> Transfer:
+    """Give a transfer of which the caller is a side; raises the one answer for absent and foreign."""
+    row = session.get(Transfer, transfer)
+    if row is None or caller.school not in (row.sender, row.receiver):
+        raise not_found()
+    return row
+
+
+def of_side(session: Session, caller: Caller, transfer: str, side: str) -> Transfer:
+    """Give a transfer of which the caller is that side (`sender` or `receiver`)."""
+    row = of_caller(session, caller, transfer)
+    if getattr(row, side) != caller.school:
+        raise RequestRefused("OTHER_SIDE", 403, f"Only the {side} can do this.")
+    return row
+
+
+def still_open(transfer: Transfer) -> Transfer:
+    """Give the transfer back unless it was cancelled."""
+    if transfer.cancelled_at is not None:
+        raise RequestRefused("CANCELLED", 409, "This transfer was cancelled. Open a new one.")
+    return transfer
+
+
+def boards_of(session: Session, transfer: Transfer) -> list[str]:
+    """Give the boards of both sides."""
+    wanted = select(School.board).where(School.code.in_([transfer.sender, transfer.receiver]))
+    return sorted(set(session.scalars(wanted)))
+
+
+def pupil_of(parts: Parts, caller: Caller, transfer: str) -> str:
+    """Give the pupil that a use case on this transfer has to lock, before its transaction begins."""
+    with reading(parts.main) as session:
+        return of_caller(session, caller, transfer).pupil
+
+
+def open_transfer(parts: Parts, caller: Caller, once: Once, body: Mapping[str, Any]) -> Answer:
+    """Open a transfer for a pupil of the caller's board; the board's policy is frozen with it."""
+    pupil, receiver = str(body["pupil"]), str(body["receiver"])
+    with reading(parts.main) as session:
+        own_pupil(session, caller, pupil)
+
+    def work(act: Act) -> Answer | RequestRefused:
+        policy = ledger.policy_of(act.session, caller.board)
+        if policy is None:
+            return RequestRefused("POLICY_MISSING", 409, "Your board hasn't chosen a policy yet.")
+        other = act.session.get(School, receiver)
+        if other is None or receiver == caller.school:
+            where = {"/receiver": "Not a school of this service, or your own."}
+            return RequestRefused("RECEIVER_UNKNOWN", 422, "This receiver isn't known here.", where)
+        row = Transfer(
+            id=secrets.token_hex(16),
+            pupil=pupil,
+            sender=caller.school,
+            receiver=receiver,
+            route=body["route"],
+            purpose=body["purpose"],
+            sections=",".join(name for name in Section if name in body["sections"]),
+            policy=json.dumps(print_policy(policy)),
+            opened_at=act.now,
+        )
+        act.session.add(row)
+        act.session.flush()
+        _logged(act, Did.TRANSFER_OPENED, caller, row)
+        return {"transfer": row.id, "policy": policy.kind}
+
+    return carry_out(parts, once, lambda: parts.journal.act(pupil=pupil), work)
+
+
+def cancel(parts: Parts, caller: Caller, once: Once, transfer: str) -> Answer:
+    """Cancel a transfer: nothing is released from then on. A wrong receiver is cancelled, never redirected."""
+
+    def work(act: Act) -> Answer:
+        row = of_side(act.session, caller, transfer, "sender")
+        if row.cancelled_at is None:
+            row.cancelled_at = act.now
+        _logged(act, Did.TRANSFER_CANCELLED, caller, row)
+        return {"transfer": row.id, "state": "cancelled"}
+
+    pupil = pupil_of(parts, caller, transfer)
+    return carry_out(parts, once, lambda: parts.journal.act(pupil=pupil), work)
+
+
+def confirm_application(parts: Parts, caller: Caller, once: Once, transfer: str) -> Answer:
+    """Record the receiver's word that the family has applied there (aanmelding)."""
+
+    def work(act: Act) -> Answer:
+        row = still_open(of_side(act.session, caller, transfer, "receiver"))
+        ledger.record(
+            act,
+            Draft(
+                kind=Kind.APPLIED,
+                key=f"applied-{once.key}",
+                by=staff_actor(caller),
+                subject=row.pupil,
+                receiver=row.receiver,
+            ),
+        )
+        return {"transfer": row.id, "applied": True}
+
+    pupil = pupil_of(parts, caller, transfer)
+    return carry_out(parts, once, lambda: parts.journal.act(pupil=pupil), work)
+
+
+def invoke_law(parts: Parts, caller: Caller, once: Once, transfer: str, sections: list[str]) -> Answer:
+    """Record that the sender invokes the law for sections that the table of grounds calls statutory."""
+
+    def work(act: Act) -> Answer | RequestRefused:
+        row = still_open(of_side(act.session, caller, transfer, "sender"))
+        kind, asked = policy_of(row).kind, [name for name in Section if name in sections]
+        cells = {name: ground(kind, Route(row.route), Purpose(row.purpose), name) for name in asked}
+        wrong = [name for name, cell in cells.items() if cell.ground is not Ground.STATUTORY]
+        if wrong:
+            where = {f"/sections/{sections.index(name)}": "The law doesn't send this section; ask." for name in wrong}
+            return RequestRefused("NOT_STATUTORY", 422, "Under your board's policy these need consent.", where)
+        for name, cell in cells.items():
+            ledger.record(
+                act,
+                Draft(
+                    kind=Kind.STATUTORY,
+                    key=f"law-{name}-{once.key}",
+                    by=staff_actor(caller),
+                    subject=row.pupil,
+                    sender=row.sender,
+                    receiver=row.receiver,
+                    purpose=Purpose(row.purpose),
+                    sections=(name,),
+                    article=cell.source,
+                ),
+            )
+        return {"transfer": row.id, "sections": [str(name) for name in asked]}
+
+    pupil = pupil_of(parts, caller, transfer)
+    return carry_out(parts, once, lambda: parts.journal.act(pupil=pupil), work)
+
+
+def acknowledge(parts: Parts, caller: Caller, once: Once, transfer: str, body: Mapping[str, Any]) -> Answer:
+    """Record that the receiver has the dossier, whether the pupil is placed, and what the dossier is used for."""
+
+    def work(act: Act) -> Answer:
+        row = of_side(act.session, caller, transfer, "receiver")
+        row.received_at, row.placed = row.received_at or act.now, body["placed"]
+        row.used_for = ",".join(sorted(body.get("used_for", []))) or row.used_for
+        _logged(act, Did.ACKNOWLEDGED, caller, row)
+        return {"transfer": row.id, "received_at": time(row.received_at), "placed": row.placed}
+
+    pupil = pupil_of(parts, caller, transfer)
+    return carry_out(parts, once, lambda: parts.journal.act(pupil=pupil), work)
+
+
+def page(session: Session, caller: Caller, side: str, cursor: str | None) -> tuple[list[Transfer], str | None]:
+    """Give one page of the caller's transfers on a side, newest first, and where the next one starts."""
+    column = Transfer.sender if side == "sender" else Transfer.receiver
+    wanted = select(Transfer).where(column == caller.school)
+    if cursor is not None:
+        after = session.get(Transfer, cursor)
+        if after is None or getattr(after, side) != caller.school:
+            raise not_found()
+        wanted = wanted.where(tuple_(Transfer.opened_at, Transfer.id) < (after.opened_at, after.id))
+    rows = list(session.scalars(wanted.order_by(Transfer.opened_at.desc(), Transfer.id.desc()).limit(PAGE + 1)))
+    return rows[:PAGE], rows[PAGE - 1].id if len(rows) > PAGE else None
+
+
+def print_policy(policy: Policy) -> dict[str, object]:
+    """Write a policy as it is frozen with a transfer and shown to families."""
+    return {
+        "kind": str(policy.kind),
+        "waiting_days": policy.waiting_days,
+        "consent_level": int(policy.consent_level),
+        "explicit_level": int(policy.explicit_level),
+    }
+
+
+def _logged(act: Act, did: Did, caller: Caller, row: Transfer) -> None:
+    record(
+        act,
+        did,
+        staff(caller),
+        outcome="granted",
+        terms={"school": caller.school, "transfer": row.id, "purpose": row.purpose},
+        boards=boards_of(act.session, row),
+        pupil=row.pupil,
+        sections=sections_of(row),
+    )
