@@ -28,7 +28,7 @@ from sqlalchemy import Engine, Row, delete, func, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from consent.db import is_postgresql, reading, writing
+from consent.db import BUSY_MS, is_postgresql, reading, writing
 from consent.epochs import create_key, destroy_key, read_key
 from consent.errors import Destroyed, EpochKeyMissing, KeyStoreError, KeyUnknown, ValueRefused
 from consent.tables import DataKey, Epoch, LookupHash, Mark, Share
@@ -263,10 +263,16 @@ class KeyStore:
         return numbers
 
     def truncate(self) -> None:
-        """Cut SQLite's write-ahead log, where deleted values still stand; every sweep ends with it."""
+        """Cut SQLite's write-ahead log, where deleted values still stand; every sweep ends with it.
+
+        A reader that is under way keeps it from being cut; it isn't waited for, the next sweep cuts.
+        """
         if self._engine.dialect.name == "sqlite":
             with closing(self._engine.raw_connection()) as connection:
-                connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                cursor = connection.cursor()
+                cursor.execute("PRAGMA busy_timeout = 100")
+                cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                cursor.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
 
     def _rewrap_keys(self, session: Session, epoch: int, batch: int) -> int:
         # A destroyed key has nothing to wrap, but its row must leave the old epoch too.

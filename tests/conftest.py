@@ -29,8 +29,10 @@ class Databases:
 
 @pytest.fixture(scope="session")
 def scratch() -> Iterator[Path]:
-    """Give a folder that PostgreSQL's own user may walk into: not below anybody's home."""
-    folder = Path(tempfile.mkdtemp(prefix="overdracht-", dir="/tmp"))
+    """Give a folder that PostgreSQL's own user may walk into: not below anybody's home, and in memory where it fits."""
+    memory = Path("/dev/shm")
+    roomy = memory.is_dir() and shutil.disk_usage(memory).free > 2**30
+    folder = Path(tempfile.mkdtemp(prefix="overdracht-", dir=memory if roomy else "/tmp"))
     folder.chmod(0o755)
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
