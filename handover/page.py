@@ -29,11 +29,17 @@ TITLES: Final[dict[str, str]] = {
 }
 FLAGS: Final[dict[str, str]] = {
     "macros": "bevat macro’s",
-    "active_pdf": "PDF met actieve inhoud",
-    "ole": "bevat ingesloten objecten",
-    "external_links": "verwijst naar buiten",
-    "polyglot": "is tegelijk iets anders",
-    "extension_differs": "de naam past niet bij de inhoud",
+    "active-pdf": "PDF met actieve inhoud",
+    "embedded-files": "bevat andere bestanden",
+    "ole-object": "bevat ingesloten objecten",
+    "external-link": "verwijst naar buiten",
+    "markup": "webpagina",
+    "encrypted": "versleuteld met een wachtwoord",
+    "archive": "archief met bestanden",
+    "nested-archive": "archief in een archief",
+    "damaged": "beschadigd",
+    "polyglot": "kan ook als een ander soort bestand worden gelezen",
+    "name-disagrees": "de naam past niet bij de inhoud",
 }
 MONTHS: Final = (
     *("januari", "februari", "maart", "april", "mei", "juni"),

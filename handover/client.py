@@ -1,0 +1,388 @@
+"""A school's client: one method per route of the service, each request signed (see README.md, "A signed request").
+
+It knows HTTP and nothing of what is inside a bundle: uploads and releases are streamed, so a file of any size takes
+the same memory. What the service answers is checked for form before it is used; a refusal becomes `ServiceRefused`.
+"""
+
+import hashlib
+import re
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, BinaryIO, Final
+from urllib.parse import quote
+
+from crypto.encoding import JSON, Printable, b64, canon, json_load
+from crypto.errors import EncodingRefused
+from crypto.keyfile import KeyFile
+from handover.errors import HandoverError, RequestRefused, SettingsRefused
+from handover.roles import Role
+from handover.settings import check_origin
+from handover.signing import content_digest, sign_request
+
+if TYPE_CHECKING:
+    import httpx
+
+ANSWER_LIMIT: Final = 8 * 1024 * 1024
+"""Bytes of a JSON answer. A page of the key log is the largest there is."""
+HEAD_LIMIT: Final = 256 * 1024
+CHUNK: Final = 256 * 1024
+ATTEMPTS: Final = 3
+"""How often a request that got no answer is made, where repeating it can't have a second effect."""
+UPLOAD: Final = "application/vnd.overdracht.upload"
+RELEASE: Final = "application/vnd.overdracht.release"
+PROBLEM: Final = "application/problem+json"
+
+
+class ServiceRefused(RequestRefused):
+    """The service said no, and why."""
+
+
+class ServiceFailed(HandoverError):
+    """The service can't be reached, or answered what it never should."""
+
+
+@dataclass(frozen=True, slots=True)
+class Staff:
+    """Who asks: the school's own pseudonym for a member of staff, and that person's role."""
+
+    id: str
+    role: Role
+
+    @property
+    def header(self) -> str:
+        """The value of `Overdracht-Staff` (an RFC 9651 item)."""
+        return f'"{self.id}";role={self.role.value}'
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """One release as it comes in: its head, and the container's bytes behind it."""
+
+    head: dict[str, JSON]
+    container: Iterator[bytes]
+
+
+class Client:
+    """Talks to one service for one school. Use it as a context manager: it holds connections."""
+
+    def __init__(
+        self,
+        origin: str,
+        key: KeyFile,
+        staff: Staff,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """Prepare a client; raises SettingsRefused for an origin that isn't https or this machine."""
+        import httpx
+
+        if wrong := check_origin(origin):
+            raise SettingsRefused((wrong,))
+        if key.public.school is None:
+            raise SettingsRefused(("this key file names no school; the service knows only certified schools",))
+        self.origin = origin
+        self.key = key
+        self.school = key.public.school
+        self._staff = staff
+        self._clock = clock
+        self._http = httpx.Client(follow_redirects=False, timeout=httpx.Timeout(60, connect=10))
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+    # Boards, schools and keys: these routes carry signatures of their own, or need none.
+
+    def put_board(self, certificate: Printable) -> dict[str, JSON]:
+        """Register a board by its certificate."""
+        return self._json("POST", "/v1/boards", {"certificate": certificate}, signed=False)
+
+    def put_policy(self, board: str, policy: Printable, signature: bytes) -> dict[str, JSON]:
+        """Publish a board's policy, signed by its identity."""
+        body: Printable = {"policy": policy, "signature": b64(signature)}
+        return self._json("PUT", f"/v1/boards/{_id(board)}/policy", body, signed=False)
+
+    def put_keys(self, school: str, statements: Sequence[Printable]) -> dict[str, JSON]:
+        """Publish the key statements of one set of a school's keys."""
+        return self._json("POST", f"/v1/schools/{_id(school)}/keys", {"statements": list(statements)}, signed=False)
+
+    def get_school(self, school: str) -> dict[str, JSON]:
+        """Get a school's public file as the service tells it: a claim, to be checked against the key log."""
+        return self._json("GET", f"/v1/schools/{_id(school)}", signed=False)
+
+    def keylog(self, start: int) -> dict[str, JSON]:
+        """Get entries of the key log from an index on."""
+        return self._json("GET", f"/v1/keylog?start={start}", signed=False)
+
+    def keylog_checkpoint(self) -> bytes:
+        """Get the key log's signed checkpoint."""
+        return self._text("/v1/keylog/checkpoint")
+
+    def journal_checkpoint(self) -> bytes:
+        """Get the journal's signed checkpoint."""
+        return self._text("/v1/journal/checkpoint")
+
+    # Pupils.
+
+    def new_pupil(self, number: str, first_name: str, birth_date: date, custody: Printable) -> dict[str, JSON]:
+        """Register a pupil of one's own board with who holds gezag."""
+        body: Printable = {
+            "number": number,
+            "first_name": first_name,
+            "birth_date": birth_date.isoformat(),
+            "custody": custody,
+        }
+        return self._json("POST", "/v1/pupils", body)
+
+    def set_custody(self, pupil: str, custody: Mapping[str, Printable], second_person: str | None) -> dict[str, JSON]:
+        """Say anew who holds gezag over a pupil."""
+        second = {} if second_person is None else {"second_person": second_person}
+        return self._json("PUT", f"/v1/pupils/{_id(pupil)}/custody", {**custody, **second})
+
+    # Transfers.
+
+    def new_transfer(
+        self, pupil: str, receiver: str, route: str, purpose: str, sections: Sequence[str]
+    ) -> dict[str, JSON]:
+        """Open a transfer."""
+        body: Printable = {
+            "pupil": pupil,
+            "receiver": receiver,
+            "route": route,
+            "purpose": purpose,
+            "sections": list(sections),
+        }
+        return self._json("POST", "/v1/transfers", body)
+
+    def transfers(self, side: str) -> Iterator[dict[str, JSON]]:
+        """List the transfers of this school as sender or receiver, all pages."""
+        cursor = ""
+        while True:
+            page = self._json(
+                "GET", f"/v1/transfers?side={side}" + (f"&cursor={quote(cursor, safe='')}" if cursor else "")
+            )
+            rows, following = page.get("transfers"), page.get("next")
+            if not isinstance(rows, list) or not isinstance(following, str | None) or following == cursor:
+                raise _odd()
+            for row in rows:
+                yield _object(row)
+            if not following:
+                return
+            cursor = following
+
+    def transfer(self, transfer: str) -> dict[str, JSON]:
+        """Get one transfer as this school sees it."""
+        return self._json("GET", f"/v1/transfers/{_id(transfer)}")
+
+    def cancel(self, transfer: str) -> dict[str, JSON]:
+        """Cancel a transfer; a wrong receiver is cancelled, never redirected."""
+        return self._json("POST", f"/v1/transfers/{_id(transfer)}/cancel", {})
+
+    def confirm_application(self, transfer: str) -> dict[str, JSON]:
+        """Confirm, as the receiver, that the pupil has applied (aanmelding)."""
+        return self._json("POST", f"/v1/transfers/{_id(transfer)}/application", {})
+
+    def invoke_law(self, transfer: str, sections: Sequence[str]) -> dict[str, JSON]:
+        """Invoke the law for sections that need no consent under policy `wettelijk`."""
+        return self._json("POST", f"/v1/transfers/{_id(transfer)}/statutory", {"sections": list(sections)})
+
+    def invite(self, transfer: str, person: str) -> dict[str, JSON]:
+        """Invite somebody who may speak for the pupil; the token goes to that person alone."""
+        return self._json("POST", f"/v1/transfers/{_id(transfer)}/invitations", {"person": person})
+
+    def decide_objection(self, transfer: str, event: str, *, upheld: bool, reason: str) -> dict[str, JSON]:
+        """Decide an objection."""
+        body: Printable = {"upheld": upheld, "reason": reason}
+        return self._json("POST", f"/v1/transfers/{_id(transfer)}/objections/{_id(event)}/decision", body)
+
+    def acknowledge(self, transfer: str, placed: bool | None, used_for: Sequence[str] | None) -> dict[str, JSON]:
+        """Confirm receipt; `placed` is None while that isn't known."""
+        body: dict[str, Printable] = {"received": True, "placed": placed}
+        if used_for is not None:
+            body["used_for"] = list(used_for)
+        return self._json("POST", f"/v1/transfers/{_id(transfer)}/acknowledgement", body)
+
+    def upload(
+        self, transfer: str, shares: bytes, bundle: BinaryIO, key: str, progress: Callable[[int], None]
+    ) -> dict[str, JSON]:
+        """Send a bundle with its shares. `bundle` is read twice: once for its digest, once to send it.
+
+        The same `key` on a second try gives the first answer, if there was one.
+        """
+        opening = len(shares).to_bytes(4, "big") + shares
+        digest, size = hashlib.sha256(opening), len(opening)
+        for chunk in _chunks(bundle):
+            digest.update(chunk)
+            size += len(chunk)
+        bundle.seek(0)
+        headers = {
+            "Content-Type": UPLOAD,
+            "Content-Digest": content_digest(digest.digest()),
+            "Content-Length": str(size),
+            "Idempotency-Key": f'"{key}"',
+        }
+        body = _counted(opening, _chunks(bundle), progress)
+        with self._exchange("POST", f"/v1/transfers/{_id(transfer)}/bundles", headers, body) as response:
+            return _read_json(response)
+
+    @contextmanager
+    def release(self, transfer: str, section: str) -> Iterator[Release]:
+        """Ask for one section. Never repeated by itself: each asking is a decision of its own."""
+        content, headers = self._body({"sections": [section]})
+        with self._exchange("POST", f"/v1/transfers/{_id(transfer)}/release", headers, content) as response:
+            if response.headers.get("Content-Type") != RELEASE:
+                raise _odd()
+            chunks = response.iter_bytes(CHUNK)
+            head, rest = _split_head(chunks)
+            yield Release(head, rest)
+
+    # The one way out.
+
+    def _json(self, method: str, path: str, body: Printable = None, *, signed: bool = True) -> dict[str, JSON]:
+        content, headers = (b"", {}) if body is None else self._body(body)
+        import httpx
+
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                with self._exchange(method, path, headers, content, signed=signed) as response:
+                    return _read_json(response)
+            except ServiceFailed as failure:
+                # The same Idempotency-Key goes with every attempt, so a lost answer has no second effect (bad case H6).
+                if attempt == ATTEMPTS or not isinstance(failure.__cause__, httpx.TransportError):
+                    raise
+        raise AssertionError("the last attempt returns or raises")
+
+    def _text(self, path: str) -> bytes:
+        with self._exchange("GET", path, {}, b"", signed=False) as response:
+            return _read(response)
+
+    def _body(self, body: Printable) -> tuple[bytes, dict[str, str]]:
+        content = canon(body)
+        return content, {
+            "Content-Type": "application/json",
+            "Content-Digest": content_digest(hashlib.sha256(content).digest()),
+            "Idempotency-Key": f'"{secrets.token_urlsafe(24)}"',
+        }
+
+    @contextmanager
+    def _exchange(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        content: bytes | Iterable[bytes],
+        *,
+        signed: bool = True,
+    ) -> Iterator["httpx.Response"]:
+        import httpx
+
+        url = self.origin + path
+        if signed:
+            headers = sign_request(
+                method,
+                url,
+                {**headers, "Overdracht-Staff": self._staff.header},
+                kid=self.key.request.kid,
+                sign=self.key.request.sign_bare,
+                now=self._clock(),
+                body="Content-Digest" in headers,
+            )
+        try:
+            with self._http.stream(method, url, headers=dict(headers), content=content or None) as response:
+                if not response.is_success:
+                    raise _refusal(response)
+                yield response
+        except httpx.TransportError as error:
+            raise ServiceFailed(f"the service at {self.origin} gave no answer ({type(error).__name__})") from error
+
+
+def _id(text: str) -> str:
+    """Let only what can be an id into a path."""
+    if re.fullmatch(r"[A-Za-z0-9_-]{1,64}", text) is None:
+        raise ServiceRefused("ID_REFUSED", 400, "an id is 1 to 64 letters, digits, - and _")
+    return text
+
+
+def _read(response: "httpx.Response") -> bytes:
+    data = bytearray()
+    for chunk in response.iter_bytes(CHUNK):
+        data += chunk
+        if len(data) > ANSWER_LIMIT:
+            raise _odd()
+    return bytes(data)
+
+
+def _read_json(response: "httpx.Response") -> dict[str, JSON]:
+    try:
+        return _object(json_load(_read(response), limit=ANSWER_LIMIT))
+    except EncodingRefused:
+        raise _odd() from None
+
+
+def _refusal(response: "httpx.Response") -> HandoverError:
+    failed = ServiceFailed(f"the service answered {response.status_code} without a reason")
+    if response.headers.get("Content-Type", "").partition(";")[0] != PROBLEM:
+        return failed
+    try:
+        problem = _object(json_load(_read(response), limit=ANSWER_LIMIT))
+    except EncodingRefused:
+        return failed
+    fields = problem.get("fields")
+    told = {place: str(fault) for place, fault in fields.items()} if isinstance(fields, dict) else {}
+    code, detail = problem.get("code"), problem.get("detail")
+    if not isinstance(code, str) or not isinstance(detail, str):
+        return failed
+    return ServiceRefused(code, response.status_code, detail, told)
+
+
+def _split_head(chunks: Iterator[bytes]) -> tuple[dict[str, JSON], Iterator[bytes]]:
+    """Take the length and the JSON head off a release; what comes behind is the container."""
+    data = b""
+    for chunk in chunks:
+        data += chunk
+        if len(data) >= 4 and len(data) >= 4 + (size := int.from_bytes(data[:4], "big")):
+            break
+        if len(data) > HEAD_LIMIT:
+            raise _odd()
+    else:
+        raise ServiceFailed("the release broke off")
+    try:
+        head = _object(json_load(data[4 : 4 + size], limit=HEAD_LIMIT))
+    except EncodingRefused:
+        raise _odd() from None
+    return head, _behind(data[4 + size :], chunks)
+
+
+def _behind(first: bytes, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    if first:
+        yield first
+    yield from chunks
+
+
+def _object(value: JSON) -> dict[str, JSON]:
+    if not isinstance(value, dict):
+        raise _odd()
+    return value
+
+
+def _odd() -> ServiceFailed:
+    return ServiceFailed("the service answered in a form that this client doesn't know")
+
+
+def _chunks(stream: BinaryIO) -> Iterator[bytes]:
+    while chunk := stream.read(CHUNK):
+        yield chunk
+
+
+def _counted(opening: bytes, chunks: Iterable[bytes], progress: Callable[[int], None]) -> Iterator[bytes]:
+    done = 0
+    yield opening
+    for chunk in chunks:
+        yield chunk
+        done += len(chunk)
+        progress(done)
