@@ -5,6 +5,10 @@ CryptoError
 ├── KeyRefused                 a key, or a file of keys, that can't be used
 ├── SignatureRefused           a signature that doesn't hold
 ├── PassphraseRefused          a passphrase that doesn't open the file
+├── ProofRefused               a Merkle proof, or a tree's frontier, that doesn't hold
+├── CheckpointRefused          a checkpoint or a receipt that isn't this log's, or isn't signed by it
+├── StatementRefused           a certificate or a key statement that is malformed or not signed as it must be
+├── KeyLogRefused              a key log that rolled back, forked, has a hole, or an entry that doesn't follow
 └── BundleRefused              a bundle that must not be trusted
     ├── BundleMalformed        its bytes aren't the format's
     ├── BundleUnsigned         its signatures aren't the sender's, or not those that its suite demands
@@ -47,6 +51,30 @@ class PassphraseRefused(CryptoError):
     """A passphrase does not open the key file, or the file was altered; the two can't be told apart."""
 
     reason = "PASSPHRASE"
+
+
+class ProofRefused(CryptoError):
+    """A Merkle proof doesn't lead to the root, or a frontier isn't one."""
+
+    reason = "PROOF"
+
+
+class CheckpointRefused(CryptoError):
+    """A checkpoint or receipt is malformed, of another log, or not signed by its key."""
+
+    reason = "CHECKPOINT"
+
+
+class StatementRefused(CryptoError):
+    """A board's certificate or a key statement is malformed, or lacks a signature that it needs."""
+
+    reason = "STATEMENT"
+
+
+class KeyLogRefused(CryptoError):
+    """An entry doesn't follow on the key log before it, or no key is current."""
+
+    reason = "KEY_LOG"
 
 
 class BundleRefused(CryptoError):
