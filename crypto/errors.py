@@ -4,6 +4,7 @@ CryptoError
 ├── EncodingRefused            bytes that are not the one encoding of a value, or a value that has none
 ├── KeyRefused                 a key, or a file of keys, that can't be used
 ├── SignatureRefused           a signature that doesn't hold
+├── DocumentChanged            a document isn't as long as it was said to be when sealing began
 ├── PassphraseRefused          a passphrase that doesn't open the file
 ├── ProofRefused               a Merkle proof, or a tree's frontier, that doesn't hold
 ├── CheckpointRefused          a checkpoint or a receipt that isn't this log's, or isn't signed by it
@@ -75,6 +76,12 @@ class KeyLogRefused(CryptoError):
     """An entry doesn't follow on the key log before it, or no key is current."""
 
     reason = "KEY_LOG"
+
+
+class DocumentChanged(CryptoError):
+    """A document gave more or fewer bytes than its size when it was sealed."""
+
+    reason = "DOCUMENT_CHANGED"
 
 
 class BundleRefused(CryptoError):

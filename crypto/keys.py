@@ -11,6 +11,7 @@ import nacl.bindings
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.hashes import SHA512
 from cryptography.hazmat.primitives.hpke import (
     AEAD,
     KDF,
@@ -19,6 +20,7 @@ from cryptography.hazmat.primitives.hpke import (
     MLKEM768X25519PublicKey,
     Suite,
 )
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from crypto.errors import BundleAltered, KeyRefused
 
@@ -129,6 +131,11 @@ def hpke_seal(public: bytes, plaintext: bytes, info: bytes) -> bytes:
     Raises KeyRefused for a malformed key or one with a small-order point.
     """
     return _SUITE.encrypt(plaintext, _seal_public(public), info)
+
+
+def slot_key(share: bytes, secret: bytes, info: bytes) -> bytes:
+    """Derive the key of a section's slot from the release share and the recipient's secret (HKDF-SHA512); 32 bytes."""
+    return HKDF(SHA512(), SEED_SIZE, share, info).derive(secret)
 
 
 def check_seal_public(public: bytes) -> None:

@@ -1,0 +1,277 @@
+"""The manifest: what a sealed bundle says openly, and the hashes that bind its insides to it. Nothing here is secret.
+
+README.md, "The sealed bundle", is the specification.
+"""
+
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256, sha512
+
+from crypto.encoding import JSON, Printable, b64, canon, integer, lp, parse, record, text, unb64
+from crypto.errors import BundleMalformed, BundleUnsigned, EncodingRefused, ShareRefused, SignatureRefused
+from crypto.keyfile import SCHOOL
+from crypto.keys import KID_SIZE, SHARE_OVERHEAD, SIGNATURE_SIZE, SignKey, kid
+from crypto.sign import label, sign, verify
+
+VERSION = 1
+SUITE = "x-wing+cobblestone256+ed25519"
+SUITES: Mapping[str, tuple[int, ...]] = {SUITE: (SIGNATURE_SIZE,)}
+"""Per suite the exact signatures that it demands, in order, by their sizes: one Ed25519."""
+
+ID_SIZE = 16
+SECRET_SIZE = 32
+HASH_SIZE = 32
+SHARE_SIZE = SECRET_SIZE + SHARE_OVERHEAD
+WRAPPED_SIZE = SECRET_SIZE + 16
+NONCE = bytes(12)
+"""Of the wrap of a section's key: each wrapping key is used once."""
+
+LONGEST_LIFE = timedelta(days=90)
+
+MANIFEST_LIMIT = 1 << 16
+SECTIONS_LIMIT = 64
+
+SECTION_NAME = r"[a-z][a-z0-9_]{0,31}"
+_REFERENCE = r"[A-Za-z0-9_-]{0,64}"
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """A school and one of its keys; `school` is None for keys of nobody yet."""
+
+    school: str | None
+    kid: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """What a bundle is: from whom, to whom, what for, which sections. Its hash is bound into everything inside."""
+
+    bundle: bytes
+    transfer: str
+    purpose: str
+    route: str
+    sender: Party
+    recipient: Party
+    epoch: int
+    sections: tuple[str, ...]
+    versions: Mapping[str, bytes]
+    supersedes: bytes | None
+    made_at: datetime
+    expires_at: datetime
+    suite: str = SUITE
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """What the manifest holds of a section: the hash of its parts, its wrapped key, and what its share must hash to."""
+
+    part: bytes
+    w: bytes
+    rc: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The signed statement of a bundle: its core, the recipient's sealed secret, a slot for each section."""
+
+    core: Core
+    share: bytes
+    slots: Mapping[str, Slot]
+
+
+def print_core(core: Core) -> bytes:
+    """Print a core as canonical JSON; raises EncodingRefused for moments without a zone."""
+    return canon(_core_value(core))
+
+
+def check_core(core: Core) -> None:
+    """Raise BundleMalformed unless a reader would take this core; what is sealed must be readable."""
+    try:
+        if _core(parse(print_core(core), limit=MANIFEST_LIMIT)) != core:
+            raise EncodingRefused("it would be read as something else")
+    except EncodingRefused as error:
+        raise BundleMalformed(f"the core: {error}") from None
+
+
+def core_hash(core: Core) -> bytes:
+    """Hash a core (`hc`): what binds every part of a bundle to exactly this bundle."""
+    return sha256(label("core") + print_core(core)).digest()
+
+
+def print_manifest(manifest: Manifest) -> bytes:
+    """Print a manifest as canonical JSON."""
+    slots = {
+        name: {"part": b64(slot.part), "w": b64(slot.w), "rc": b64(slot.rc)} for name, slot in manifest.slots.items()
+    }
+    return canon({"core": _core_value(manifest.core), "share": b64(manifest.share), "sections": slots})
+
+
+def parse_manifest(data: bytes) -> Manifest:
+    """Read a manifest, strictly; raises BundleMalformed."""
+    try:
+        value = record(parse(data, limit=MANIFEST_LIMIT), "core", "share", "sections")
+        core = _core(value["core"])
+        slots = record(value["sections"], *core.sections)
+        return Manifest(core, unb64(value["share"], SHARE_SIZE), {name: _slot(slots[name]) for name in core.sections})
+    except EncodingRefused as error:
+        raise BundleMalformed(f"the manifest: {error}") from None
+
+
+def _core_value(core: Core) -> dict[str, Printable]:
+    return {
+        "v": VERSION,
+        "suite": core.suite,
+        "bundle": b64(core.bundle),
+        "transfer": core.transfer,
+        "purpose": core.purpose,
+        "route": core.route,
+        "from": {"school": core.sender.school, "kid": b64(core.sender.kid)},
+        "to": {"school": core.recipient.school, "kid": b64(core.recipient.kid), "epoch": core.epoch},
+        "sections": core.sections,
+        "versions": {name: b64(version) for name, version in core.versions.items()},
+        "supersedes": None if core.supersedes is None else b64(core.supersedes),
+        "made_at": _print_moment(core.made_at),
+        "expires_at": _print_moment(core.expires_at),
+    }
+
+
+_CORE = "v suite bundle transfer purpose route from to sections versions supersedes made_at expires_at"
+
+
+def _core(data: JSON) -> Core:
+    value = record(data, *_CORE.split())
+    integer(value["v"], VERSION, VERSION)
+    suite = text(value["suite"])
+    if suite not in SUITES:
+        raise EncodingRefused("the suite is unknown")
+    sender, recipient = record(value["from"], "school", "kid"), record(value["to"], "school", "kid", "epoch")
+    sections = _sections(value["sections"])
+    versions = record(value["versions"], *sections)
+    return _check_life(
+        Core(
+            bundle=unb64(value["bundle"], ID_SIZE),
+            transfer=text(value["transfer"], _REFERENCE),
+            purpose=text(value["purpose"], _REFERENCE),
+            route=text(value["route"], _REFERENCE),
+            sender=_party(sender),
+            recipient=_party(recipient),
+            epoch=integer(recipient["epoch"]),
+            sections=sections,
+            versions={name: unb64(versions[name], ID_SIZE) for name in sections},
+            supersedes=None if value["supersedes"] is None else unb64(value["supersedes"], ID_SIZE),
+            made_at=_moment(value["made_at"]),
+            expires_at=_moment(value["expires_at"]),
+            suite=suite,
+        )
+    )
+
+
+def _check_life(core: Core) -> Core:
+    if not timedelta(0) < core.expires_at - core.made_at <= LONGEST_LIFE:
+        raise EncodingRefused("a bundle lives for more than nothing and at most 90 days")
+    return core
+
+
+def _party(value: Mapping[str, JSON]) -> Party:
+    school = value["school"]
+    return Party(None if school is None else text(school, SCHOOL), unb64(value["kid"], KID_SIZE))
+
+
+def _sections(value: JSON) -> tuple[str, ...]:
+    if not isinstance(value, list) or not 1 <= len(value) <= SECTIONS_LIMIT:
+        raise EncodingRefused("sections are a list of names")
+    names = tuple(text(name, SECTION_NAME) for name in value)
+    if len(set(names)) != len(names):
+        raise EncodingRefused("a section is named twice")
+    return names
+
+
+def _slot(data: JSON) -> Slot:
+    value = record(data, "part", "w", "rc")
+    return Slot(unb64(value["part"], HASH_SIZE), unb64(value["w"], WRAPPED_SIZE), unb64(value["rc"], HASH_SIZE))
+
+
+def _moment(value: JSON) -> datetime:
+    # The pattern first: fromisoformat alone takes many other forms.
+    printed = text(value, r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
+    try:
+        return datetime.fromisoformat(printed)
+    except ValueError:
+        raise EncodingRefused("a moment that doesn't exist") from None
+
+
+def _print_moment(moment: datetime) -> str:
+    if moment.utcoffset() is None:
+        raise EncodingRefused("a moment without its zone")
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def part_hash(binding: bytes, section: str, printed_items: bytes) -> bytes:
+    """Hash a section's list of items (`part_s`), bound to the bundle (`binding` is the core's hash) and its name."""
+    return sha256(label("part") + lp(binding, section.encode("ascii"), sha256(printed_items).digest())).digest()
+
+
+def item_context(binding: bytes, section: str, number: int) -> bytes:
+    """Give the context that binds an item to its bundle, its section and its place."""
+    return label("item") + lp(binding, section.encode("ascii"), number.to_bytes(4, "big"))
+
+
+def slot_info(binding: bytes, to: bytes, section: str) -> bytes:
+    """Give what the key of a slot is derived and bound with."""
+    return label("slot") + lp(binding, to, section.encode("ascii"))
+
+
+def share_info(binding: bytes, to: bytes, sender: bytes) -> bytes:
+    """Give what the recipient's sealed secret is bound to."""
+    return label("share") + lp(binding, to, sender)
+
+
+def share_commitment(binding: bytes, to: bytes, section: str, share: bytes) -> bytes:
+    """Commit to a section's release share (`rc_s`)."""
+    return sha256(label("release") + lp(binding, to, section.encode("ascii"), share)).digest()
+
+
+def check_share(manifest: Manifest, section: str, share: bytes) -> None:
+    """Raise ShareRefused unless this is the release share that the manifest commits to for this section."""
+    core = manifest.core
+    if section not in manifest.slots:
+        raise ShareRefused("a release share is for a section that the bundle doesn't have")
+    commitment = share_commitment(core_hash(core), core.recipient.kid, section, share)
+    if not hmac.compare_digest(commitment, manifest.slots[section].rc):
+        raise ShareRefused(f"the release share of {section} isn't this bundle's")
+
+
+def sign_manifest(key: SignKey, manifest: bytes) -> bytes:
+    """Make the block of signatures of a printed manifest: each after its length, in the suite's order."""
+    return lp(sign(key, "bundle", sha512(manifest).digest()))
+
+
+def verify_manifest(core: Core, printed: bytes, signatures: bytes, public: bytes) -> None:
+    """Raise BundleUnsigned unless the core names this key and it made exactly the signatures that the suite demands.
+
+    `core` is what `printed`, the signed bytes, was parsed to.
+    """
+    if kid("sign", public) != core.sender.kid:
+        raise BundleUnsigned("the bundle names another sender's key")
+    block = _split(signatures)
+    if [len(each) for each in block] != list(SUITES[core.suite]):
+        raise BundleUnsigned("the signatures aren't those that the suite demands")
+    try:
+        verify(public, "bundle", sha512(printed).digest(), block[0])
+    except SignatureRefused:
+        raise BundleUnsigned("the signature isn't the sender's") from None
+
+
+def _split(signatures: bytes) -> list[bytes]:
+    """Undo `lp`; what doesn't fit into it comes back as one more, empty, signature."""
+    values = []
+    while signatures:
+        size = int.from_bytes(signatures[:2], "big")
+        values.append(signatures[2 : 2 + size])
+        if len(signatures) < 2 + size:
+            return [*values, b""]
+        signatures = signatures[2 + size :]
+    return values
