@@ -42,6 +42,12 @@ def _earlier(session: Session, once: Once) -> Answer | None:
     return answer
 
 
+def earlier(parts: Parts, once: Once) -> Answer | None:
+    """Give what this request was answered before, or None; raises RequestRefused for another body under its key."""
+    with reading(parts.main) as session:
+        return _earlier(session, once)
+
+
 def carry_out(
     parts: Parts,
     once: Once,
@@ -53,15 +59,13 @@ def carry_out(
     A refusal that `work` returns is committed with the log entry it wrote, and then raised; one that it raises leaves
     nothing behind. Refusals aren't remembered: the same request may be sent again when its reason is gone.
     """
-    with reading(parts.main) as session:
-        if (answer := _earlier(session, once)) is not None:
-            return answer
+    if (answer := earlier(parts, once)) is not None:
+        return answer
     try:
         return _first(once, transaction, work)
     except IntegrityError:
-        with reading(parts.main) as session:
-            if (answer := _earlier(session, once)) is not None:
-                return answer
+        if (answer := earlier(parts, once)) is not None:
+            return answer
         raise RequestRefused(
             "CONFLICT", 409, "Somebody else was first. Nothing was done; look and try again."
         ) from None

@@ -5,8 +5,10 @@ A changed text gets a new version in `consent.terms.NOTICES`: a material change 
 
 import hashlib
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final
 
+from consent.guardians import AMSTERDAM
 from consent.terms import Ground, Purpose, Section
 
 LANGUAGE: Final = "nl"
@@ -53,6 +55,17 @@ HOW: Final[dict[Ground, str]] = {
 }
 
 
+_MONTHS: Final = (
+    "januari februari maart april mei juni juli augustus september oktober november december".split()  # noqa: SIM905
+)
+
+
+def date_in_words(moment: datetime) -> str:
+    """Write the last whole day before a moment, in Amsterdam, as a family reads it: `3 maart 2027`."""
+    day = (moment.astimezone(AMSTERDAM) - timedelta(microseconds=1)).date()
+    return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
+
+
 @dataclass(frozen=True, slots=True)
 class Notice:
     """A text as it is shown, and its hash."""
@@ -67,13 +80,13 @@ class Notice:
 
 
 def notice(
-    sender: str, receiver: str, purpose: Purpose, until: str, grounds: dict[Section, Ground], *, statutory: bool
+    sender: str, receiver: str, purpose: Purpose, until: datetime, grounds: dict[Section, Ground], *, statutory: bool
 ) -> Notice:
     """Write the text for one transfer: what, from whom, to whom, what for, until when, and what a no means."""
     lines = [
         f"School {sender} wil gegevens van uw kind sturen naar school {receiver}, {PURPOSES[purpose]}.",
-        f"Uw keuze geldt tot en met {until}. U kunt uw keuze altijd veranderen. U hoeft niet te zeggen waarom.",
-        "Wat een school al gelezen heeft, kunnen we niet meer terughalen.",
+        f"Uw keuze geldt tot en met {date_in_words(until)}. U kunt uw keuze altijd veranderen.",
+        "U hoeft niet te zeggen waarom. Wat een school al gelezen heeft, kunnen we niet meer terughalen.",
     ]
     for section, ground in grounds.items():
         name, what = SECTIONS[section]

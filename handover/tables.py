@@ -123,7 +123,11 @@ class Message(Main):
 
 
 class Bundle(Main):
-    """One version of a transfer's bundle. `number` counts the versions; the highest is the only one released."""
+    """One version of a transfer's bundle. `number` counts the versions; the highest is the only one released.
+
+    `store` is the name under which the key store keeps its release shares: random, so that an upload that fails can be
+    cleaned up without touching another.
+    """
 
     __tablename__ = "bundle"
     __table_args__ = (UniqueConstraint("transfer", "number"),)
@@ -132,10 +136,10 @@ class Bundle(Main):
     number: Mapped[int]
     manifest: Mapped[bytes] = mapped_column(LargeBinary)
     signatures: Mapped[bytes] = mapped_column(LargeBinary)
+    store: Mapped[str] = mapped_column(String(32))
     to_kid: Mapped[bytes] = mapped_column(LargeBinary(32))
     expires_at: Mapped[datetime] = mapped_column(UTC)
     uploaded_at: Mapped[datetime] = mapped_column(UTC)
-    shred_since: Mapped[datetime | None] = mapped_column(UTC)
 
 
 class BundleSection(Main):

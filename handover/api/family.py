@@ -1,0 +1,64 @@
+"""Routes of guardians and pupils: a token in the body, never in an address."""
+
+from typing import Any
+
+from handover import family
+from handover.api import schemas
+from handover.api.door import Blueprint, once, parts, public
+from handover.question import question as ask
+
+blueprint = Blueprint("family", __name__, url_prefix="/v1/family", description="Those who decide, with their token")
+
+
+@blueprint.route("/question", methods=["POST"])
+@public
+@blueprint.arguments(schemas.Token)
+@blueprint.response(200)
+def question(body: dict[str, Any]) -> dict[str, Any]:
+    """Show what is asked, who decides, and the visitor's own answers."""
+    return ask(parts(), body["token"])
+
+
+@blueprint.route("/answers", methods=["POST"])
+@public
+@blueprint.arguments(schemas.Answers)
+@blueprint.response(200)
+def answer(body: dict[str, Any]) -> dict[str, Any]:
+    """Say yes or no, per section."""
+    return family.answer(parts(), once, body)
+
+
+@blueprint.route("/withdrawal", methods=["POST"])
+@public
+@blueprint.arguments(schemas.Withdrawal)
+@blueprint.response(200)
+def withdraw(body: dict[str, Any]) -> dict[str, Any]:
+    """Take consent back."""
+    return family.withdraw(parts(), once, body)
+
+
+@blueprint.route("/inzage", methods=["POST"])
+@public
+@blueprint.arguments(schemas.Inzage)
+@blueprint.response(200)
+def inzage(body: dict[str, Any]) -> dict[str, Any]:
+    """Confirm having seen these versions of the file."""
+    return family.inzage(parts(), once, body)
+
+
+@blueprint.route("/view", methods=["POST"])
+@public
+@blueprint.arguments(schemas.ViewIn)
+@blueprint.response(200)
+def view(body: dict[str, Any]) -> dict[str, Any]:
+    """Add one's own words."""
+    return family.view(parts(), once, body)
+
+
+@blueprint.route("/objection", methods=["POST"])
+@public
+@blueprint.arguments(schemas.Objection)
+@blueprint.response(200)
+def objection(body: dict[str, Any]) -> dict[str, Any]:
+    """Object to sections that the law lets the school send."""
+    return family.objection(parts(), once, body)

@@ -1,0 +1,28 @@
+"""Routes of pupils and custody."""
+
+from typing import Any
+
+from handover import people
+from handover.api import schemas
+from handover.api.door import Blueprint, caller, once, parts, signed
+from handover.roles import Action
+
+blueprint = Blueprint("pupils", __name__, url_prefix="/v1/pupils", description="A board's pupils and who decides")
+
+
+@blueprint.route("", methods=["POST"])
+@signed(Action.REGISTER_PUPIL)
+@blueprint.arguments(schemas.NewPupil)
+@blueprint.response(201, schemas.PupilOut)
+def register(body: dict[str, Any]) -> dict[str, Any]:
+    """Make a pupil's record, with who holds gezag and how that was checked."""
+    return people.register_pupil(parts(), caller(), once(caller().school), body)
+
+
+@blueprint.route("/<string(maxlength=64):pupil>/custody", methods=["PUT"])
+@signed(Action.SET_CUSTODY)
+@blueprint.arguments(schemas.ChangedCustody)
+@blueprint.response(200, schemas.PupilOut)
+def change_custody(body: dict[str, Any], pupil: str) -> dict[str, Any]:
+    """Record who holds gezag from now on."""
+    return people.change_custody(parts(), caller(), once(caller().school), pupil, body)

@@ -1,0 +1,84 @@
+"""The service as a WSGI application: parts, doors, and the few headers that every answer carries.
+
+`gunicorn "handover.app:create_app()"` runs it. Nothing of the school's side is imported here: this process has no code
+that could open a bundle.
+"""
+
+import time
+from typing import Final
+
+from flask import Flask, Response, g, request
+from flask_smorest import Api
+
+from handover import logs
+from handover.api import errors, family, pupils, schemas, schools, transfers
+from handover.bundles import finish_shredding
+from handover.outbox import deliver
+from handover.parts import Parts, assemble
+from handover.release import settle
+from handover.settings import load
+
+HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+OPENAPI: Final = {
+    "API_TITLE": "Overdracht",
+    "API_VERSION": "1",
+    "OPENAPI_VERSION": "3.1.0",
+    "OPENAPI_URL_PREFIX": "/v1",
+    "OPENAPI_JSON_PATH": "openapi.json",
+}
+
+
+class ProblemApi(Api):  # type: ignore[misc]  # no type information upstream
+    """The API whose errors are RFC 9457 problems."""
+
+    ERROR_SCHEMA = schemas.Problem
+
+
+def create_app(parts: Parts | None = None) -> Flask:
+    """Make the application; without parts it reads its settings from the environment.
+
+    Raises SettingsRefused or ConsentError where the configuration is unsafe or the journal older than it was.
+    """
+    logs.configure()
+    app = Flask("handover")
+    app.config.update(OPENAPI, MAX_CONTENT_LENGTH=None, PROPAGATE_EXCEPTIONS=False, TRUSTED_HOSTS=None)
+    app.extensions["handover"] = parts or assemble(load())
+    made = ProblemApi(app)
+    for door in (schools, pupils, transfers, family):
+        made.register_blueprint(door.blueprint)
+    errors.register(app)
+    app.before_request(_start)
+    app.after_request(_finish)
+    recover(app.extensions["handover"])
+    return app
+
+
+def recover(parts: Parts) -> None:
+    """Finish what an earlier process left open: shredding, lost releases, messages."""
+    finish_shredding(parts)
+    settle(parts)
+    deliver(parts)
+
+
+def _start() -> None:
+    g.started = time.monotonic()
+
+
+def _finish(response: Response) -> Response:
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    # The rule and not the path: what is in an address stays out of the log.
+    logs.log().info(
+        "request",
+        method=request.method,
+        route=str(request.url_rule) if request.url_rule else "none",
+        status=response.status_code,
+        milliseconds=round((time.monotonic() - g.started) * 1000),
+    )
+    return response

@@ -1,0 +1,313 @@
+"""Bundles at the service: checked when they come, kept as ciphertext per section, replaced by later versions, shredded.
+
+The order of writes makes every crash harmless: ciphertext on the disk, then the release shares, then the row with its
+leaf in the journal. Shredding goes the other way: the intent in the journal (the gate refuses from there), then the
+shares, then the ciphertext, then the leaf that says it is done.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from secrets import token_hex
+from typing import BinaryIO, Final, cast
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from consent import ledger
+from consent.db import reading
+from consent.events import Event, Kind
+from consent.journal import Act
+from consent.terms import Section
+from crypto.bundle import Reader
+from crypto.encoding import b64
+from crypto.manifest import Core, check_share, parse_manifest
+from crypto.shares import SHARES_LIMIT, parse_shares
+from handover.accesslog import SERVICE, Did, record, staff
+from handover.errors import RequestRefused
+from handover.idempotency import Answer, Once, carry_out, earlier
+from handover.outbox import deliver, post
+from handover.parts import Caller, Parts
+from handover.people import contacts
+from handover.schools import current_key, key_of, keylog_state
+from handover.tables import Bundle, BundleSection, Release, Transfer
+from handover.transfers import boards_of, of_side, still_open
+
+LARGEST: Final = 1 << 30
+"""Bytes of an upload at most."""
+
+_MARKED: Final = select(BundleSection).where(BundleSection.shred_since.is_not(None))
+
+CLOCK_TOLERANCE: Final = timedelta(minutes=5)
+
+
+class Pieces:
+    """A stream over an iterator of pieces: what `crypto.bundle.Reader` reads from."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces = iter(pieces)
+        self._rest = b""
+
+    def read(self, size: int) -> bytes:
+        """Give at most `size` bytes; nothing at the end."""
+        while not self._rest:
+            piece = next(self._pieces, None)
+            if piece is None:
+                return b""
+            self._rest = piece
+        data, self._rest = self._rest[:size], self._rest[size:]
+        return data
+
+    def exactly(self, size: int) -> bytes:
+        """Give `size` bytes; raises RequestRefused when there are fewer."""
+        data = b""
+        while len(data) < size:
+            more = self.read(size - len(data))
+            if not more:
+                raise RequestRefused("UPLOAD_MALFORMED", 422, "The upload is cut off.")
+            data += more
+        return data
+
+
+@dataclass(frozen=True, slots=True)
+class _Received:
+    """An upload that was checked and is on the disk, not yet in the database."""
+
+    core: Core
+    manifest: bytes
+    signatures: bytes
+    objects: Mapping[str, str]
+    store: str
+
+
+def upload(parts: Parts, caller: Caller, once: Once, transfer: str, body: Callable[[], Iterator[bytes]]) -> Answer:
+    """Take a bundle in: a first one, or a later version that replaces the one before.
+
+    `body` gives the upload in pieces, the last one only when its signed digest holds. Raises RequestRefused or
+    CryptoError, and then nothing of it stays behind.
+    """
+    if (answer := earlier(parts, once)) is not None:
+        return answer
+    with reading(parts.main) as session:
+        row = still_open(of_side(session, caller, transfer, "sender"))
+    received = _receive(parts, caller, row, Pieces(body()))
+    replaced: list[str] = []
+    try:
+        answer = carry_out(
+            parts,
+            once,
+            lambda: parts.journal.act(schools_shared=(row.sender, row.receiver), pupil=row.pupil),
+            lambda act: _take_in(parts, act, caller, row.id, received, replaced),
+        )
+    except BaseException:
+        _discard(parts, received.store, received.objects.values())
+        raise
+    if answer["bundle"] != b64(received.core.bundle):  # somebody else's retry was first
+        _discard(parts, received.store, received.objects.values())
+    for bundle in replaced:
+        shred(parts, bundle)
+    deliver(parts)
+    return answer
+
+
+def newest(session: Session, transfer: str) -> Bundle | None:
+    """Give the newest version of a transfer's bundle, or None."""
+    return session.scalar(select(Bundle).where(Bundle.transfer == transfer).order_by(Bundle.number.desc()).limit(1))
+
+
+def versions_of(bundle: Bundle | None) -> dict[Section, str]:
+    """Give the version ids that a bundle names for its sections."""
+    if bundle is None:
+        return {}
+    return {Section(name): b64(version) for name, version in parse_manifest(bundle.manifest).core.versions.items()}
+
+
+def handed_out(session: Session, transfer: str) -> set[Section]:
+    """Give the sections of a transfer that were handed out: delivered, or not known to have failed."""
+    rows = session.scalars(
+        select(Release).where(Release.transfer == transfer, Release.outcome.is_distinct_from("aborted"))
+    )
+    return {Section(name) for row in rows for name in row.sections.split(",")}
+
+
+def start_shredding(
+    parts: Parts, act: Act, transfer: Transfer, bundle: Bundle, sections: Sequence[str], *, why: str
+) -> None:
+    """Write the intent: the gate refuses these sections from this commit on. `shred` finishes it after the commit."""
+    rows = act.session.scalars(
+        select(BundleSection).where(BundleSection.bundle == bundle.id, BundleSection.section.in_(sections))
+    ).all()
+    for row in rows:
+        row.shred_since = row.shred_since or act.now
+    if rows:
+        _shred_entry(act, Did.SHRED_INTENT, transfer, bundle.id, [row.section for row in rows], why)
+
+
+def shred(parts: Parts, bundle: str) -> None:
+    """Destroy what `start_shredding` marked in a bundle, and say so in the journal; again and again does no harm."""
+    with reading(parts.main) as session:
+        row = session.get_one(Bundle, bundle)
+        transfer = session.get_one(Transfer, row.transfer)
+        doomed = list(session.scalars(_MARKED.where(BundleSection.bundle == bundle)))
+    if not doomed:
+        return
+    epoch = parts.keystore.drop_share(row.store, *(one.section for one in doomed))
+    for one in doomed:
+        parts.blobs.delete(one.object)
+    with parts.journal.act(pupil=transfer.pupil) as act:
+        sections = [one.section for one in doomed]
+        gone = delete(BundleSection).where(BundleSection.bundle == bundle, BundleSection.section.in_(sections))
+        act.session.execute(gone)
+        _shred_entry(act, Did.SHRED_DONE, transfer, bundle, sections, f"epoch {epoch}")
+
+
+def finish_shredding(parts: Parts) -> int:
+    """Finish what a crash left open; gives how many bundles it touched."""
+    with reading(parts.main) as session:
+        bundles = sorted(
+            set(session.scalars(select(BundleSection.bundle).where(BundleSection.shred_since.is_not(None))))
+        )
+    for bundle in bundles:
+        shred(parts, bundle)
+    return len(bundles)
+
+
+def _receive(parts: Parts, caller: Caller, transfer: Transfer, stream: Pieces) -> _Received:
+    size = int.from_bytes(stream.exactly(4), "big")
+    if size > SHARES_LIMIT:
+        raise RequestRefused("UPLOAD_MALFORMED", 422, "The list of shares is too long.")
+    shares = parse_shares(stream.exactly(size))
+    reader = Reader(cast(BinaryIO, stream))
+    core = reader.manifest.core
+    with reading(parts.main) as session:
+        _check_core(parts, session, transfer, core)
+        reader.verify(key_of(session, core.sender.kid))
+    if shares.bundle != core.bundle or shares.to != core.recipient.kid or set(shares.shares) != set(core.sections):
+        raise RequestRefused("SHARES_MISMATCH", 422, "The shares aren't those of this bundle.")
+    for name, share in shares.shares.items():
+        check_share(reader.manifest, name, share)
+    store, objects = token_hex(16), dict[str, str]()
+    try:
+        for name, pieces in reader.sections():
+            objects[name] = parts.blobs.put(pieces)
+        if set(objects) != set(core.sections):
+            raise RequestRefused("UPLOAD_MALFORMED", 422, "An upload holds every section.")
+        parts.keystore.put_shares(store, shares.shares)
+    except BaseException:
+        _discard(parts, store, objects.values())
+        raise
+    return _Received(core, reader.manifest_bytes, reader.signatures, objects, store)
+
+
+def _check_core(parts: Parts, session: Session, transfer: Transfer, core: Core) -> None:
+    """Compare what the bundle says of itself with the transfer and the key log; all differences at once."""
+    now = parts.clock()
+    sign_key = current_key(session, transfer.sender, "sign", now)
+    seal_key = current_key(session, transfer.receiver, "seal", now)
+    before = newest(session, transfer.id)
+    facts: tuple[tuple[str, bool, str], ...] = (
+        ("transfer", core.transfer == transfer.id, "Not this transfer."),
+        ("purpose", core.purpose == transfer.purpose, "Not this transfer's purpose."),
+        ("route", core.route == transfer.route, "Not this transfer's route."),
+        ("sections", core.sections == tuple(map(str, Section)), "Every section of the vocabulary, in order."),
+        ("from/school", core.sender.school == transfer.sender, "Not the sender."),
+        ("from/kid", sign_key is not None and core.sender.kid == sign_key.kid, "Not the sender's current key."),
+        ("to/school", core.recipient.school == transfer.receiver, "Not the receiver."),
+        ("to/kid", seal_key is not None and core.recipient.kid == seal_key.kid, "Not the receiver's current key."),
+        ("to/epoch", seal_key is not None and core.epoch == seal_key.epoch, "Not the receiver's current key."),
+        ("supersedes", _names(core.supersedes) == (before.id if before else None), "Not the version before this one."),
+        ("made_at", core.made_at <= now + CLOCK_TOLERANCE, "Lies ahead; check the clock."),
+        ("expires_at", core.expires_at > now, "Lies behind."),
+    )
+    if wrong := {f"/core/{place}": why for place, holds, why in facts if not holds}:
+        raise RequestRefused("BUNDLE_MISMATCH", 422, "The bundle isn't for this transfer.", wrong)
+
+
+def _names(bundle: bytes | None) -> str | None:
+    return None if bundle is None else b64(bundle)
+
+
+def _take_in(
+    parts: Parts, act: Act, caller: Caller, transfer_id: str, received: _Received, replaced: list[str]
+) -> Answer:
+    transfer = still_open(of_side(act.session, caller, transfer_id, "sender"))
+    core = received.core
+    _check_core(parts, act.session, transfer, core)  # again: the keys are locked now
+    before = newest(act.session, transfer.id)
+    told = 0
+    if before is not None:
+        start_shredding(parts, act, transfer, before, core.sections, why="superseded")
+        replaced.append(before.id)
+        told = _tell_readers(parts, act, transfer, before)
+    bundle = Bundle(
+        id=b64(core.bundle),
+        transfer=transfer.id,
+        number=before.number + 1 if before else 1,
+        manifest=received.manifest,
+        signatures=received.signatures,
+        store=received.store,
+        to_kid=core.recipient.kid,
+        expires_at=core.expires_at,
+        uploaded_at=act.now,
+    )
+    act.session.add(bundle)
+    act.session.flush()
+    act.session.add_all(
+        BundleSection(bundle=bundle.id, section=name, object=place) for name, place in received.objects.items()
+    )
+    keylog = keylog_state(act.session)
+    entry = record(
+        act,
+        Did.UPLOADED,
+        staff(caller),
+        outcome="granted",
+        terms={
+            "school": caller.school,
+            "transfer": transfer.id,
+            "bundle": bundle.id,
+            "versions": {str(name): version for name, version in versions_of(bundle).items()},
+            "signed_by": core.sender.kid.hex(),
+            "keylog": {"size": keylog.size, "root": keylog.root.hex()},
+        },
+        boards=boards_of(act.session, transfer),
+        pupil=transfer.pupil,
+    )
+    supersedes = before.id if before else None
+    return {"bundle": bundle.id, "index": entry.index, "supersedes": supersedes, "told": told}
+
+
+def _tell_readers(parts: Parts, act: Act, transfer: Transfer, before: Bundle) -> int:
+    """Tell everybody who saw the version before that there is a newer one; the receiver sees it in its inbox."""
+    old = set(versions_of(before).values())
+    readers = {
+        event.by.person
+        for event in ledger.events(act, transfer.pupil).events
+        if isinstance(event, Event) and event.kind is Kind.INZAGE and old & set((event.versions or {}).values())
+    }
+    people = contacts(parts.keystore, act.session, transfer.pupil)
+    for person in sorted(readers & set(people)):
+        post(parts, act, transfer.pupil, people[person].mail, "new_version")
+    opened = act.session.scalar(select(Release.index).where(Release.bundle == before.id).limit(1))
+    return len(readers & set(people)) + (opened is not None)
+
+
+def _shred_entry(act: Act, did: Did, transfer: Transfer, bundle: str, sections: Sequence[str], why: str) -> None:
+    record(
+        act,
+        did,
+        SERVICE,
+        outcome="granted",
+        terms={"transfer": transfer.id, "bundle": bundle, "why": why},
+        boards=boards_of(act.session, transfer),
+        pupil=transfer.pupil,
+        sections=sections,
+    )
+
+
+def _discard(parts: Parts, store: str, objects: Iterable[str]) -> None:
+    """Remove what never got a row. What fails here is an orphan that the sweep takes later."""
+    with suppress(Exception):
+        parts.keystore.drop_share(store)
+        for name in objects:
+            parts.blobs.delete(name)

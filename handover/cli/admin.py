@@ -1,0 +1,95 @@
+"""`handover admin`: what the operator does."""
+
+import json
+from pathlib import Path
+
+import click
+
+from handover.cli.terminal import EXISTING, answer, as_json
+
+
+@click.group()
+def admin() -> None:
+    """Set up, check and sweep the service."""
+
+
+@admin.command()
+@click.option(
+    "--origin", required=True, prompt="Address of the service (https://...)", help="What signatures count for."
+)
+@click.option(
+    "--log", "log_name", required=True, prompt="Name of the logs (a host's name)", help="Never changes again."
+)
+@click.option("--root", required=True, type=EXISTING, help="PUBFILE of the register's root.")
+@click.option("--certificate", type=EXISTING, help="Certificate of the first board that joins.")
+@click.option("--policy", type=EXISTING, help="That board's signed choice: toestemming or wettelijk.")
+@as_json
+def init(
+    origin: str, log_name: str, root: Path, certificate: Path | None, policy: Path | None, *, as_json: bool
+) -> None:
+    """Make a service in HANDOVER_HOME: keys, databases, an empty journal.
+
+    There is no default policy: a board has chosen one when its signed statement is in the journal.
+    """
+    import os
+
+    from crypto.keyfile import parse_identity_public
+    from handover.admin import init as make
+
+    if (certificate is None) is not (policy is None):
+        raise click.UsageError("A board joins with its certificate and its policy, both.")
+    home = Path(os.environ.get("HANDOVER_HOME", "overdracht-data")).absolute()
+    settings = make(home, origin, log_name, parse_identity_public(root.read_bytes()).public)
+    lines = f"The service stands in {home}.\nKeys are in {settings.keys}: keep them out of every database backup.\n"
+    if certificate is not None and policy is not None:
+        lines += f"{_join(certificate, policy)}\n"
+    else:
+        lines += "No board has joined yet: `handover admin join` with a certificate and a signed policy.\n"
+    answer({"home": str(home), "keys": str(settings.keys)}, lines + "Next: handover serve", as_json=as_json)
+
+
+@admin.command()
+@click.option("--certificate", required=True, type=EXISTING, help="Board certificate by the register's root.")
+@click.option("--policy", required=True, type=EXISTING, help="The board's signed choice of policy.")
+def join(certificate: Path, policy: Path) -> None:
+    """Let a board join, with the policy that it has chosen and signed."""
+    click.echo(_join(certificate, policy))
+
+
+def _join(certificate: Path, policy: Path) -> str:
+    from handover import schools
+    from handover.parts import assemble
+    from handover.settings import load
+
+    parts = assemble(load())
+    board = schools.join(parts, json.loads(certificate.read_bytes()))["board"]
+    chosen = json.loads(policy.read_bytes())
+    kind = schools.choose_policy(parts, board, chosen["policy"], chosen["signature"])["policy"]
+    return f"Board {board} has joined, with policy {kind}."
+
+
+@admin.command()
+@as_json
+def doctor(*, as_json: bool) -> None:
+    """Check the service: settings, keys, databases, journal. Ends with 2 when something must be mended."""
+    from handover.admin import doctor as look
+    from handover.parts import assemble
+    from handover.settings import load
+
+    findings = look(assemble(load()))
+    lines = "\n".join(f"{'ok ' if f.well else 'NOT'}  {f.what}{'' if f.well else ': ' + f.advice}" for f in findings)
+    answer({f.what: f.well for f in findings}, lines, as_json=as_json)
+    if not all(f.well for f in findings):
+        raise click.exceptions.Exit(2)
+
+
+@admin.command()
+@as_json
+def sweep(*, as_json: bool) -> None:
+    """Finish what was left open, and forget nonces and answers that no longer count."""
+    from handover.admin import sweep as carry_out
+    from handover.parts import assemble
+    from handover.settings import load
+
+    done = carry_out(assemble(load()))
+    answer(done, "\n".join(f"{name}: {count}" for name, count in done.items()), as_json=as_json)

@@ -1,0 +1,118 @@
+"""Invitations: how somebody who decides gets in, with a token of 256 bits that only the outbox ever carries.
+
+A token is `id.secret`. The id finds the row, the secret's hash is compared in constant time; a wrong secret costs one
+of five attempts. It is bound to one person and one transfer, and alone it recognises somebody at the lowest level.
+"""
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from sqlalchemy import delete, select, update
+
+from consent.db import reading, writing
+from consent.events import Actor
+from consent.journal import Act
+from consent.terms import Level, Role
+from crypto.encoding import b64
+from handover.accesslog import Did, record, staff
+from handover.errors import RequestRefused, not_found
+from handover.idempotency import Answer, Once, carry_out
+from handover.notices import date_in_words
+from handover.outbox import deliver, post
+from handover.parts import Caller, Parts
+from handover.people import contacts
+from handover.tables import Invitation, Transfer
+from handover.transfers import boards_of, of_side, pupil_of, still_open, time
+
+VALID_FOR: Final = timedelta(days=14)
+ATTEMPTS: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Somebody who came in with a token: who, about which transfer of which pupil."""
+
+    invitation: str
+    person: str
+    role: Role
+    transfer: str
+    pupil: str
+
+    @property
+    def actor(self) -> Actor:
+        """This visitor as the ledger names those who answer."""
+        return Actor(self.person, self.role, Level.LOW)
+
+
+def invite(parts: Parts, caller: Caller, once: Once, transfer: str, person: str) -> Answer:
+    """Invite one person to one transfer. The answer holds no token; a new invitation ends the earlier one."""
+    pupil = pupil_of(parts, caller, transfer)
+
+    def work(act: Act) -> Answer | RequestRefused:
+        row = still_open(of_side(act.session, caller, transfer, "sender"))
+        contact = contacts(parts.keystore, act.session, pupil).get(person)
+        if contact is None:
+            return RequestRefused("PERSON_UNKNOWN", 422, "Not a person of this pupil.", {"/person": "Unknown here."})
+        identifier, secret = b64(secrets.token_bytes(16)), b64(secrets.token_bytes(32))
+        expires_at = act.now + VALID_FOR
+        earlier = delete(Invitation).where(Invitation.transfer == transfer, Invitation.person == person)
+        act.session.execute(earlier)
+        act.session.add(
+            Invitation(
+                id=identifier,
+                transfer=transfer,
+                person=person,
+                secret_hash=_hash(secret),
+                expires_at=expires_at,
+                attempts_left=ATTEMPTS,
+            )
+        )
+        until = date_in_words(expires_at)
+        post(parts, act, pupil, contact.mail, "invitation", token=f"{identifier}.{secret}", until=until)
+        record(
+            act,
+            Did.INVITED,
+            staff(caller),
+            outcome="granted",
+            terms={"school": caller.school, "transfer": transfer, "person": person},
+            boards=boards_of(act.session, row),
+            pupil=pupil,
+        )
+        return {"invitation": identifier, "expires_at": time(expires_at)}
+
+    answer = carry_out(parts, once, lambda: parts.journal.act(pupil=pupil), work)
+    deliver(parts)
+    return answer
+
+
+def admit(parts: Parts, token: str) -> Visitor:
+    """Let in whoever holds a live token. Every other token gets one answer, and a wrong secret costs an attempt."""
+    identifier, _, secret = token.partition(".")
+    with reading(parts.main) as session:
+        of_token = select(Invitation, Transfer.pupil).join(Transfer, Transfer.id == Invitation.transfer)
+        found = session.execute(of_token.where(Invitation.id == identifier)).one_or_none()
+    if found is None:
+        raise not_found()
+    row, pupil = found
+    if row.attempts_left < 1 or row.expires_at <= parts.clock():
+        raise not_found()
+    if not hmac.compare_digest(row.secret_hash, _hash(secret)):
+        _count_attempt(parts, identifier)
+        raise not_found()
+    with reading(parts.main) as session:
+        role = contacts(parts.keystore, session, pupil)[row.person].role
+    return Visitor(identifier, row.person, role, row.transfer, pupil)
+
+
+def _count_attempt(parts: Parts, identifier: str) -> None:
+    lowered = update(Invitation).where(Invitation.id == identifier, Invitation.attempts_left > 0)
+    with writing(parts.main) as session:
+        session.execute(lowered.values(attempts_left=Invitation.attempts_left - 1))
+
+
+def _hash(secret: str) -> bytes:
+    return hashlib.sha256(b"overdracht/v1/invitation\0" + secret.encode("ascii", "replace")).digest()

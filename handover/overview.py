@@ -1,0 +1,160 @@
+"""What each side of a transfer sees of it. The sender sees every reason; the receiver sees nothing it hasn't opened."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from consent import ledger
+from consent.db import reading
+from consent.events import Event, Kind
+from consent.guardians import family as family_of
+from consent.rule import Granted, allows, decide
+from consent.terms import Section
+from handover.bundles import handed_out, newest, versions_of
+from handover.idempotency import Answer
+from handover.parts import Caller, Parts
+from handover.release import question_of
+from handover.tables import Bundle, Release, Transfer
+from handover.transfers import of_caller, page, policy_of, sections_of, time
+from handover.words import read_words
+
+
+def one(parts: Parts, caller: Caller, transfer: str) -> Answer:
+    """Show one transfer to one of its sides."""
+    with reading(parts.main) as session:
+        return _show(parts, session, caller, of_caller(session, caller, transfer))
+
+
+def listing(parts: Parts, caller: Caller, side: str, cursor: str | None) -> Answer:
+    """Show a page of the caller's transfers: the sender's work list, or the receiver's inbox."""
+    with reading(parts.main) as session:
+        rows, following = page(session, caller, side, cursor)
+        return {"transfers": [_show(parts, session, caller, row) for row in rows], "next": following}
+
+
+def _show(parts: Parts, session: Session, caller: Caller, row: Transfer) -> Answer:
+    events = ledger.events(parts.journal, session, row.pupil)
+    known = [event for event in events.events if isinstance(event, Event)]
+    shared: dict[str, Any] = {
+        "transfer": row.id,
+        "route": row.route,
+        "purpose": row.purpose,
+        "state": "open" if row.cancelled_at is None else "cancelled",
+        "applied": any(event.kind is Kind.APPLIED and event.receiver == row.receiver for event in known),
+        "opened_at": time(row.opened_at),
+    }
+    if caller.school == row.sender:
+        return shared | _for_sender(parts, session, row, events, known)
+    return shared | _for_receiver(session, row, known)
+
+
+def _for_sender(
+    parts: Parts, session: Session, row: Transfer, history: ledger.History, known: Sequence[Event]
+) -> Answer:
+    bundle, now, policy = newest(session, row.id), parts.clock(), policy_of(row)
+    decisions, waiting = {}, set[str]()
+    for section in sections_of(row):
+        asked = question_of(row, bundle, (section,))
+        decision = decide(asked, history.events, history.newest_number, policy, now)
+        if isinstance(decision, Granted):
+            decisions[str(section)] = {"granted": True, "reason": None, "allows": None}
+            continue
+        reason = decision.reason
+        decisions[str(section)] = {"granted": False, "reason": reason.name, "allows": allows(reason).staff}
+        waiting |= set(decision.detail.persons) or _all_deciders(known, row.pupil, now)
+    releases = session.scalars(select(Release).where(Release.transfer == row.id).order_by(Release.index))
+    return {
+        "side": "sender",
+        "pupil": row.pupil,
+        "receiver": row.receiver,
+        "sections": [str(section) for section in sections_of(row)],
+        "policy": policy.kind,
+        "bundle": _bundle(bundle, with_versions=True),
+        "decisions": decisions,
+        "waiting_for": sorted(waiting),
+        "objections": _objections(parts, session, row, known),
+        "views": _views(parts, session, row, known),
+        "released": [
+            {"sections": one.sections.split(","), "at": time(one.at), "outcome": one.outcome} for one in releases
+        ],
+        "acknowledgement": _acknowledgement(row),
+    }
+
+
+def _release(row: Release) -> Answer:
+    return {"sections": row.sections.split(","), "at": time(row.at), "outcome": row.outcome}
+
+
+def _all_deciders(known: Sequence[Event], pupil: str, now: Any) -> set[str]:
+    speakers = family_of(known, pupil, now)
+    return set(speakers.deciders) if speakers else set()
+
+
+def _for_receiver(session: Session, row: Transfer, known: Sequence[Event]) -> Answer:
+    bundle = newest(session, row.id)
+    opened = handed_out(session, row.id)
+    withdrawn = {
+        section
+        for event in known
+        if event.kind is Kind.WITHDRAW and event.receiver == row.receiver and event.purpose == row.purpose
+        for section in event.sections or ()
+    }
+    older = select(Release.index).where(Release.transfer == row.id)
+    if bundle is not None:
+        older = older.where(Release.bundle != bundle.id)
+    return {
+        "side": "receiver",
+        "sender": row.sender,
+        "bundle": _bundle(bundle, with_versions=False),
+        "opened": [str(section) for section in Section if section in opened],
+        "withdrawn": [str(section) for section in Section if section in opened & withdrawn],
+        "superseded": session.scalar(older.limit(1)) is not None,
+        "acknowledgement": _acknowledgement(row),
+    }
+
+
+def _bundle(bundle: Bundle | None, *, with_versions: bool) -> Answer | None:
+    if bundle is None:
+        return None
+    shown: Answer = {
+        "bundle": bundle.id,
+        "uploaded_at": time(bundle.uploaded_at),
+        "expires_at": time(bundle.expires_at),
+    }
+    if with_versions:
+        shown["versions"] = {str(name): version for name, version in versions_of(bundle).items()}
+    return shown
+
+
+def _acknowledgement(row: Transfer) -> Answer | None:
+    if row.received_at is None:
+        return None
+    used_for = row.used_for.split(",") if row.used_for else []
+    return {"received_at": time(row.received_at), "placed": row.placed, "used_for": used_for}
+
+
+def _objections(parts: Parts, session: Session, row: Transfer, known: Sequence[Event]) -> list[Answer]:
+    words = read_words(parts, session, row)
+    decided = {event.objection: event.upheld for event in known if event.kind is Kind.OBJECTION_DECIDED}
+    return [
+        {
+            "event": event.id,
+            "person": event.by.person,
+            "sections": [str(section) for section in event.sections or ()],
+            "reason": words[event.id],
+            "upheld": decided.get(event.id),
+        }
+        for event in known
+        if event.kind is Kind.OBJECT and event.id in words
+    ]
+
+
+def _views(parts: Parts, session: Session, row: Transfer, known: Sequence[Event]) -> list[Answer]:
+    words = read_words(parts, session, row)
+    return [
+        {"event": event.id, "person": event.by.person, "travels": event.travels, "text": words[event.id]}
+        for event in known
+        if event.kind is Kind.VIEW and event.id in words
+    ]

@@ -1,0 +1,133 @@
+"""What a family is asked about one transfer: per section, what it needs, and what this visitor has answered."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from consent import ledger
+from consent.answers import Scope, standing, successors
+from consent.events import Event
+from consent.guardians import family
+from consent.journal import Actor
+from consent.tables import Pupil
+from consent.terms import Ground, Purpose, Route, Section, ground
+from handover import notices
+from handover.accesslog import Did, record
+from handover.bundles import newest, versions_of
+from handover.idempotency import Answer
+from handover.invitations import Visitor, admit
+from handover.parts import Parts
+from handover.people import child_of
+from handover.tables import Bundle, Transfer
+from handover.transfers import boards_of, policy_of, print_policy, sections_of, time
+
+ANSWER_LASTS: Final = timedelta(days=365)
+
+
+def requirements(transfer: Transfer) -> dict[Section, Ground]:
+    """Say what each section that is asked for needs, by the table of grounds."""
+    kind, route, purpose = policy_of(transfer).kind, Route(transfer.route), Purpose(transfer.purpose)
+    return {name: ground(kind, route, purpose, name).ground for name in sections_of(transfer)}
+
+
+def notice_of(transfer: Transfer) -> notices.Notice:
+    """Give the text that is shown about a transfer."""
+    needs = requirements(transfer)
+    statutory = Ground.STATUTORY in needs.values()
+    ends, purpose = until(transfer), Purpose(transfer.purpose)
+    return notices.notice(transfer.sender, transfer.receiver, purpose, ends, needs, statutory=statutory)
+
+
+def until(transfer: Transfer) -> datetime:
+    """Give the moment up to which an answer counts unless the family says sooner."""
+    return transfer.opened_at + ANSWER_LASTS
+
+
+def question(parts: Parts, token: str) -> Answer:
+    """Show what is asked, who decides, and what this visitor has answered; that it was shown is logged."""
+    visitor = admit(parts, token)
+    with parts.journal.act(pupil=visitor.pupil) as act:
+        transfer = act.session.get_one(Transfer, visitor.transfer)
+        record(
+            act,
+            Did.QUESTION_SHOWN,
+            Actor("family", visitor.person, {"role": str(visitor.role)}),
+            outcome="granted",
+            terms={"transfer": transfer.id},
+            boards=boards_of(act.session, transfer),
+            pupil=visitor.pupil,
+        )
+        history = ledger.events(act, visitor.pupil)
+        known = [event for event in history.events if isinstance(event, Event)]
+        child = child_of(parts.keystore, act.session.get_one(Pupil, visitor.pupil))
+        bundle = newest(act.session, transfer.id)
+        deciders = _deciders(known, visitor, transfer, act.now)
+    return {
+        "transfer": transfer.id,
+        "child": child.first_name,
+        "sender": transfer.sender,
+        "receiver": transfer.receiver,
+        "route": transfer.route,
+        "purpose": transfer.purpose,
+        "policy": print_policy(policy_of(transfer)),
+        "state": "open" if transfer.cancelled_at is None else "cancelled",
+        "until": time(until(transfer)),
+        "notice": _print_notice(transfer),
+        "sections": _print_sections(transfer, visitor, known, bundle),
+        "deciders": deciders,
+    }
+
+
+def _print_notice(transfer: Transfer) -> Answer:
+    text = notice_of(transfer)
+    return {
+        "id": text.id,
+        "version": notices.VERSION,
+        "language": notices.LANGUAGE,
+        "sha256": text.sha256,
+        "text": text.text,
+    }
+
+
+def _print_sections(
+    transfer: Transfer, visitor: Visitor, known: Sequence[Event], bundle: Bundle | None
+) -> list[Answer]:
+    versions = versions_of(bundle)
+    mine = standing(known, successors(known)).get(visitor.person, {}).get(_scope(transfer))
+    shown = []
+    for section, need in requirements(transfer).items():
+        name, what = notices.SECTIONS[section]
+        answer = None
+        if mine is not None and (section in mine.noes or section in mine.grants):
+            answer = "no" if section in mine.noes else "yes"
+        shown.append(
+            {
+                "section": str(section),
+                "requirement": str(need),
+                "version": versions.get(section),
+                "answer": answer,
+                "name": name,
+                "text": f"{what} {notices.HOW[need]}",
+            }
+        )
+    return shown
+
+
+def _deciders(known: Sequence[Event], visitor: Visitor, transfer: Transfer, now: datetime) -> list[Answer]:
+    speakers = family(known, visitor.pupil, now)
+    if speakers is None:
+        return []
+    answers = standing(known, successors(known))
+    scope = _scope(transfer)
+    return [
+        {
+            "person": person,
+            "you": person == visitor.person,
+            "answered": bool((mine := answers.get(person, {}).get(scope)) and (mine.grants or mine.noes)),
+        }
+        for person in speakers.deciders
+    ]
+
+
+def _scope(transfer: Transfer) -> Scope:
+    return Scope(transfer.sender, transfer.receiver, Purpose(transfer.purpose))

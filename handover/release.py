@@ -1,0 +1,280 @@
+"""THE RELEASE RULE: a section's share leaves the service only when all of this holds, decided again for each request.
+
+(0) Who asks is known: a request signed by a school's current request key, naming staff and role (the door checks it).
+(1) The school is the receiver of this transfer. What isn't there and what isn't theirs get the same answer; either
+    leaves one ATTEMPT in the journal, is counted per school, and locks no pupil.
+(2) The school's keys and then the pupil are locked; only then are the clock and the ledger's events read.
+(3) The consent rule (`consent.rule`) grants this sender, receiver, purpose and exactly these sections.
+(4) The transfer is open; its newest bundle is sealed to the receiver's current key and hasn't expired; and the key
+    store still has the share of every section asked.
+(5) The decision, granted or refused, is appended to the journal.
+(6) It is committed, and the key store's mark is raised. Whatever fails up to here, nothing leaves.
+(7) Shares and ciphertext of exactly those sections are sent, with a receipt that verifies offline. Shares of which the
+    first byte isn't sent within two seconds of the commit's start are dropped: what was decided is too old by then.
+(8) What became of it, DELIVERED or ABORTED, is appended; where neither ever was, a later start appends UNKNOWN.
+
+The receiver is never told why not. Sender, guardians and FG are (`handover.overview`).
+"""
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from consent import ledger
+from consent.db import reading, writing
+from consent.journal import Act
+from consent.rule import Granted, Question, Refused
+from consent.terms import Purpose, Route, Section
+from crypto.bundle import write_container
+from crypto.encoding import b64
+from handover.accesslog import SERVICE, Did, record, staff
+from handover.bundles import newest, shred, start_shredding, versions_of
+from handover.errors import RequestRefused, not_found
+from handover.parts import Caller, Parts
+from handover.schools import current_key
+from handover.tables import Attempt, Bundle, BundleSection, Release, Transfer
+from handover.transfers import boards_of, policy_of
+
+FRESH: Final = 2.0
+"""Seconds between the start of a decision's commit and the first byte of its shares, at most."""
+
+ATTEMPTS_A_MINUTE: Final = 30
+SETTLE_AFTER: Final = timedelta(minutes=15)
+"""How long a release may be under way before it is taken for lost. The door ends a response sooner."""
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """Yes: what goes out, and when its commit began. True in a condition."""
+
+    index: int
+    transfer: str
+    bundle: Bundle
+    shares: Mapping[str, bytes] = field(repr=False)
+    objects: Mapping[str, str]
+    committed_at: float
+
+    def __bool__(self) -> bool:
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """No, and why: a reason of the consent rule, or one of step (4). False in a condition."""
+
+    reason: str
+
+    def __bool__(self) -> bool:
+        return False
+
+
+def question_of(transfer: Transfer, bundle: Bundle | None, sections: tuple[Section, ...]) -> Question:
+    """Write the question that the consent rule answers about a transfer."""
+    return Question(
+        subject=transfer.pupil,
+        sender=transfer.sender,
+        receiver=transfer.receiver,
+        purpose=Purpose(transfer.purpose),
+        route=Route(transfer.route),
+        sections=sections,
+        versions=versions_of(bundle),
+    )
+
+
+def release(parts: Parts, caller: Caller, transfer: str, sections: tuple[Section, ...]) -> Released | Withheld:
+    """Decide on one request of a receiver, and log the decision. Raises RequestRefused for what isn't theirs."""
+    pupil = _party(parts, caller, transfer)  # (1)
+    shredding: list[str] = []
+    with parts.journal.act(schools_shared=(caller.school,), pupil=pupil) as act:  # (2)
+        row = act.session.get_one(Transfer, transfer)
+        bundle = newest(act.session, transfer)
+        decision = ledger.ask(act, question_of(row, bundle, sections), policy_of(row))  # (3)
+        withheld = Withheld(decision.reason.name) if isinstance(decision, Refused) else None
+        found = withheld or _ready(parts, act, row, bundle, sections, shredding)  # (4)
+        index = _log(act, caller, row, bundle, sections, decision, found)  # (5)
+        committed_at = time.monotonic()
+    for each in shredding:  # (6) is behind us
+        shred(parts, each)
+    if isinstance(found, Withheld):
+        return found
+    return Released(index, transfer, found.bundle, found.shares, found.objects, committed_at)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    bundle: Bundle
+    shares: Mapping[str, bytes] = field(repr=False)
+    objects: Mapping[str, str]
+
+
+def _party(parts: Parts, caller: Caller, transfer: str) -> str:
+    """(1) Give the pupil of the caller's own transfer; anything else is an attempt, answered in one way."""
+    with reading(parts.main) as session:
+        row = session.get(Transfer, transfer)
+    if row is not None and row.receiver == caller.school:
+        return row.pupil
+    _count_attempt(parts, caller)
+    with parts.journal.act() as act:
+        terms = {"school": caller.school, "asked": "release"}
+        record(act, Did.ATTEMPT, staff(caller), outcome="refused", terms=terms, boards=[caller.board])
+    raise not_found()
+
+
+def _count_attempt(parts: Parts, caller: Caller) -> None:
+    minute = parts.clock().replace(second=0, microsecond=0)
+    this = (Attempt.school == caller.school) & (Attempt.minute == minute)
+    with writing(parts.main) as session:
+        session.merge(Attempt(school=caller.school, minute=minute, count=_attempts(session, caller, minute) + 1))
+        count = session.scalar(select(Attempt.count).where(this)) or 0
+    if count > ATTEMPTS_A_MINUTE:
+        raise RequestRefused("TOO_MANY", 429, "Too many requests for what isn't yours. Wait a minute.")
+
+
+def _attempts(session: Session, caller: Caller, minute: datetime) -> int:
+    row = session.get(Attempt, (caller.school, minute), with_for_update=True)
+    return 0 if row is None else row.count
+
+
+def _ready(
+    parts: Parts, act: Act, transfer: Transfer, bundle: Bundle | None, sections: tuple[Section, ...], doomed: list[str]
+) -> _Ready | Withheld:
+    """(4) Give what can be sent, or say what keeps it here."""
+    if transfer.cancelled_at is not None:
+        return Withheld("CANCELLED")
+    if bundle is None:
+        return Withheld("NO_BUNDLE")
+    if bundle.expires_at <= act.now:
+        return Withheld("BUNDLE_EXPIRED")
+    key = current_key(act.session, transfer.receiver, "seal", act.now)
+    if key is None or key.kid != bundle.to_kid:
+        start_shredding(parts, act, transfer, bundle, list(Section), why="key rotated")
+        doomed.append(bundle.id)
+        return Withheld("KEY_ROTATED")
+    rows = act.session.scalars(select(BundleSection).where(BundleSection.bundle == bundle.id))
+    objects = {row.section: row.object for row in rows if row.section in sections and row.shred_since is None}
+    kept = parts.keystore.shares(bundle.store)
+    shares = {str(name): kept[name] for name in sections if name in kept}
+    if len(objects) < len(sections) or len(shares) < len(sections):
+        return Withheld("SHREDDED")
+    return _Ready(bundle, shares, objects)
+
+
+def _log(
+    act: Act,
+    caller: Caller,
+    transfer: Transfer,
+    bundle: Bundle | None,
+    sections: tuple[Section, ...],
+    decision: Granted | Refused,
+    found: _Ready | Withheld,
+) -> int:
+    """(5) Append the decision with what it rests on; a granted one also gets the row that (8) closes."""
+    evidence = decision.evidence if isinstance(decision, Granted) else ()
+    outcome = found.reason if isinstance(found, Withheld) else "granted"
+    entry = record(
+        act,
+        Did.RELEASE,
+        staff(caller),
+        outcome=outcome,
+        terms={
+            "school": caller.school,
+            "role": str(caller.role),
+            "transfer": transfer.id,
+            "bundle": bundle.id if bundle else None,
+            "purpose": transfer.purpose,
+            "sections": [str(name) for name in sections],
+            "evidence": [
+                {
+                    "section": str(one.section),
+                    "ground": str(one.ground),
+                    "source": one.source,
+                    "entries": [index for _, index in one.entries],
+                }
+                for one in evidence
+            ],
+        },
+        boards=boards_of(act.session, transfer),
+        pupil=transfer.pupil,
+        sections=sections,
+        ground=str(evidence[0].ground) if evidence else None,
+    )
+    if isinstance(found, _Ready):
+        act.session.add(
+            Release(
+                index=entry.index,
+                transfer=transfer.id,
+                bundle=found.bundle.id,
+                sections=",".join(sections),
+                at=act.now,
+            )
+        )
+    return entry.index
+
+
+def hand_out(parts: Parts, released: Released) -> Iterator[bytes]:
+    """(7) Give the bytes of a release, shares first, and (8) say in the journal what became of them."""
+    outcome = Did.ABORTED
+    try:
+        head = _head(parts, released)
+        container = write_container(
+            released.bundle.manifest,
+            released.bundle.signatures,
+            {name: parts.blobs.stream(place) for name, place in released.objects.items()},
+        )
+        if time.monotonic() - released.committed_at > FRESH:
+            raise RequestRefused("TOO_SLOW", 503, "The decision is too old by now. Ask again.")
+        yield len(head).to_bytes(4, "big") + head
+        yield from container
+        outcome = Did.DELIVERED
+    finally:
+        close(parts, released.index, outcome)
+
+
+def _head(parts: Parts, released: Released) -> bytes:
+    head = {
+        "v": 1,
+        "transfer": released.transfer,
+        "bundle": released.bundle.id,
+        "shares": {name: b64(share) for name, share in released.shares.items()},
+        "receipt": parts.journal.receipt(released.index),
+    }
+    return json.dumps(head, separators=(",", ":")).encode()
+
+
+def close(parts: Parts, index: int, outcome: Did) -> None:
+    """(8) Append what became of a granted release, once."""
+    with reading(parts.main) as session:
+        row = session.get_one(Release, index)
+        transfer = session.get_one(Transfer, row.transfer)
+    with parts.journal.act(pupil=transfer.pupil) as act:
+        named = update(Release).where(Release.index == index, Release.outcome.is_(None))
+        first = act.session.execute(named.values(outcome=outcome.name.lower())).rowcount  # type: ignore[attr-defined]
+        if not first:
+            return
+        entry = record(
+            act,
+            outcome,
+            SERVICE,
+            outcome=outcome.name.lower(),
+            terms={"transfer": transfer.id, "bundle": row.bundle, "release": index},
+            boards=boards_of(act.session, transfer),
+            pupil=transfer.pupil,
+            sections=row.sections.split(","),
+        )
+        act.session.execute(update(Release).where(Release.index == index).values(closed=entry.index))
+
+
+def settle(parts: Parts) -> int:
+    """(8) Append UNKNOWN for releases of which nobody knows what became; gives how many."""
+    before = parts.clock() - SETTLE_AFTER
+    with reading(parts.main) as session:
+        lost = list(session.scalars(select(Release.index).where(Release.outcome.is_(None), Release.at < before)))
+    for index in lost:
+        close(parts, index, Did.UNKNOWN)
+    return len(lost)

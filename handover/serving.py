@@ -1,0 +1,26 @@
+"""How the service is run by gunicorn: this module is its configuration, for `handover serve` and for deployment alike.
+
+Threads wait for the database and the disk; processes use the cores. Access lines are the application's own: gunicorn's
+would hold addresses. Of a proxy nothing is believed: an address is built from the configured origin alone.
+"""
+
+from handover.settings import load
+
+_settings = load()
+
+bind = _settings.bind
+workers = _settings.workers
+worker_class = "gthread"
+threads = _settings.threads
+timeout = 120
+graceful_timeout = 30
+keepalive = 5
+umask = 0o077
+accesslog = None
+errorlog = "-"
+loglevel = "warning"
+forwarded_allow_ips = ""
+limit_request_line = 4094
+limit_request_fields = 40
+limit_request_field_size = 8190
+server_software = "overdracht"
