@@ -13,20 +13,17 @@ from typing import Any, Final, ParamSpec, TypeVar, cast
 
 from flask import current_app, g, request
 from flask_smorest import Blueprint as SmorestBlueprint
-from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
 from webargs.flaskparser import FlaskParser
 
-from consent.db import reading, writing
 from crypto.encoding import json_load
 from crypto.errors import EncodingRefused
+from handover.callers import RequestKey, request_key, use_nonce
 from handover.errors import RequestRefused
 from handover.idempotency import Once
 from handover.logs import log
 from handover.parts import Caller, Parts
 from handover.roles import Action, Role, may
-from handover.signing import SignatureRefused, Signed, parse_content_digest, verify_request
-from handover.tables import Nonce, School, SchoolKey
+from handover.signing import SignatureRefused, parse_content_digest, verify_request
 
 JSON_LIMIT: Final = 1 << 20
 JSON_DEPTH: Final = 12
@@ -108,46 +105,28 @@ def _has_body() -> bool:
     return bool(request.content_length) or "Transfer-Encoding" in request.headers
 
 
-def _verify() -> tuple[Signed, str, str]:
-    """Check the signature; gives it with the school and board of its key."""
+def _verify() -> RequestKey:
+    """Check the signature and spend its nonce; gives the key that signed."""
     service = parts()
     now = service.clock()
-    found: dict[bytes, tuple[str, str]] = {}
+    found: dict[bytes, RequestKey] = {}
 
     def find(kid: bytes) -> bytes | None:
-        with reading(service.main) as session:
-            row = session.execute(
-                select(SchoolKey, School.board)
-                .join(School, School.code == SchoolKey.school)
-                .where(SchoolKey.kid == kid)
-            ).one_or_none()
-        if row is None:
+        key = request_key(service, kid, now)
+        if key is None:
             return None
-        key: SchoolKey = row[0]
-        if key.kind != "request" or key.state != "current" or not key.valid_from <= now < key.valid_until:
-            return None
-        found[kid] = (key.school, row[1])
+        found[kid] = key
         return key.public
 
     target = service.settings.origin + request.full_path.rstrip("?")
+    headers = dict(request.headers.items())
     try:
-        signed = verify_request(
-            request.method, target, dict(request.headers.items()), find=find, now=now, body=_has_body()
-        )
+        signature = verify_request(request.method, target, headers, find=find, now=now, body=_has_body())
         g.digest = parse_content_digest(request.headers["Content-Digest"]) if _has_body() else None
+        use_nonce(service, signature)
     except SignatureRefused as error:
         raise _refused(str(error)) from None
-    school, board = found[signed.kid]
-    return signed, school, board
-
-
-def _use_nonce(signed: Signed) -> None:
-    service = parts()
-    try:
-        with writing(service.main) as session:
-            session.add(Nonce(kid=signed.kid, nonce=signed.nonce, seen_at=service.clock()))
-    except IntegrityError:
-        raise _refused("a nonce was used twice") from None
+    return found[signature.kid]
 
 
 def signed(action: Action) -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -156,12 +135,11 @@ def signed(action: Action) -> Callable[[Callable[P, R]], Callable[P, R]]:
     def decorate(view: Callable[P, R]) -> Callable[P, R]:
         @wraps(view)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
-            signature, school, board = _verify()
-            _use_nonce(signature)
+            key = _verify()
             staff, role = _staff()
             if not may(role, action):
                 raise RequestRefused("ROLE_REFUSED", 403, f"The role {role} may not do this; see handover/roles.py.")
-            g.caller = Caller(school, board, staff, role)
+            g.caller = Caller(key.school, key.board, staff, role)
             return view(*args, **kwargs)
 
         guarded.action = action  # type: ignore[attr-defined]  # the access matrix of the tests reads it

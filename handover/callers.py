@@ -1,0 +1,43 @@
+"""Who signed a request: a school's current request key, and a nonce that counts once."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+
+from consent.db import reading, writing
+from handover.parts import Parts
+from handover.signing import SignatureRefused, Signed
+from handover.tables import Nonce, School, SchoolKey
+
+
+@dataclass(frozen=True, slots=True)
+class RequestKey:
+    """The public key that a school signs its requests with now."""
+
+    school: str
+    board: str
+    public: bytes
+
+
+def request_key(parts: Parts, kid: bytes, now: datetime) -> RequestKey | None:
+    """Give the request key of this kid when it is current now, or None."""
+    of_kid = select(SchoolKey, School.board).join(School, School.code == SchoolKey.school).where(SchoolKey.kid == kid)
+    with reading(parts.main) as session:
+        found = session.execute(of_kid).one_or_none()
+    if found is None:
+        return None
+    key, board = found
+    if key.kind != "request" or key.state != "current" or not key.valid_from <= now < key.valid_until:
+        return None
+    return RequestKey(key.school, board, key.public)
+
+
+def use_nonce(parts: Parts, signed: Signed) -> None:
+    """Remember a request's nonce; raises SignatureRefused when it was used before (bad case G7)."""
+    try:
+        with writing(parts.main) as session:
+            session.add(Nonce(kid=signed.kid, nonce=signed.nonce, seen_at=parts.clock()))
+    except IntegrityError:
+        raise SignatureRefused("a nonce was used twice") from None
