@@ -92,7 +92,7 @@ class Document:
 class Facts:
     """What the page's top says: who sent it, and until when it counts."""
 
-    sender: str
+    sender: str | None
     made_at: datetime
     expires_at: datetime
 
@@ -119,7 +119,7 @@ def _page(facts: Facts, sections: Mapping[str, JSON], documents: Sequence[Docume
 
 def _facts(facts: Facts) -> Iterator[str]:
     rows: dict[str, JSON] = {
-        "Van school": facts.sender,
+        "Van school": facts.sender or "sleutel zonder school: de vingerafdruk is de enige zekerheid",
         "Verzegeld op": _moment(facts.made_at),
         "Op te halen tot": _moment(facts.expires_at),
     }
