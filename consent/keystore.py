@@ -48,6 +48,7 @@ class OwnerKey:
     """An owner's unwrapped key. `tag` names the owner's rows; `number` is the newest running number acknowledged."""
 
     id: str
+    owner: str
     tag: bytes
     number: int
     key: bytes = field(repr=False)
@@ -85,7 +86,7 @@ class KeyStore:
     def new_key(self, kind: str, owner: str) -> OwnerKey:
         """Make the owner's key, or give the one there is; raises `Destroyed` where it was destroyed."""
         key = secrets.token_bytes(32)
-        made = OwnerKey(secrets.token_hex(16), _tag(key, kind), 0, key)
+        made = OwnerKey(secrets.token_hex(16), owner, _tag(key, kind), 0, key)
         with suppress(IntegrityError), writing(self._engine) as session:  # somebody else was first
             epoch = self._current(session)
             row = DataKey(id=made.id, owner_kind=kind, owner_id=owner, epoch=epoch, tag=made.tag, number=0)
@@ -323,13 +324,13 @@ class KeyStore:
     def _unwrap(self, epoch: int, wrapped: bytes, *place: bytes | str) -> bytes:
         return _decrypt(read_key(self._folder, epoch), wrapped, _aad(epoch, place))
 
-    def _unwrap_owner(self, row: "Row[str, bytes | None, bytes | None, int, int]") -> OwnerKey:
+    def _unwrap_owner(self, row: "Row[str, str, bytes | None, bytes | None, int, int]") -> OwnerKey:
         if row.wrapped is None or row.tag is None:
             raise Destroyed("this key was destroyed")
-        return OwnerKey(row.id, row.tag, row.number, self._unwrap(row.epoch, row.wrapped, b"key", row.id))
+        return OwnerKey(row.id, row.owner_id, row.tag, row.number, self._unwrap(row.epoch, row.wrapped, b"key", row.id))
 
 
-_KEYS = select(DataKey.id, DataKey.tag, DataKey.wrapped, DataKey.number, DataKey.epoch)
+_KEYS = select(DataKey.id, DataKey.owner_id, DataKey.tag, DataKey.wrapped, DataKey.number, DataKey.epoch)
 
 
 def _tag(key: bytes, kind: str) -> bytes:

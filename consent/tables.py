@@ -78,6 +78,7 @@ class JournalLookup(Main):
     sections: Mapped[int]
     ground: Mapped[str | None] = mapped_column(NAME)
     outcome: Mapped[str | None] = mapped_column(NAME)
+    number: Mapped[int | None]
     pupil_tag: Mapped[bytes | None] = mapped_column(HASH)
     actor_tag: Mapped[bytes | None] = mapped_column(HASH)
 
@@ -127,7 +128,7 @@ class DataKey(Keys):
     __table_args__ = (UniqueConstraint("owner_kind", "owner_id"),)
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     owner_kind: Mapped[str] = mapped_column(String(20))
-    owner_id: Mapped[str] = mapped_column(NAME)
+    owner_id: Mapped[str] = mapped_column(String(200))
     epoch: Mapped[int] = mapped_column(ForeignKey(Epoch.number), index=True)
     wrapped: Mapped[bytes | None] = mapped_column(LargeBinary)
     tag: Mapped[bytes | None] = mapped_column(HASH, unique=True)

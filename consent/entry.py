@@ -1,0 +1,162 @@
+"""An entry of the journal: what goes in, what the tree holds of it, and what comes out.
+
+An entry has three parts, subject, actor and terms. Each is printed as canonical JSON and committed to with a salt of
+its own; only type and commitments are in the leaf, so the tree tells nothing and still fixes everything.
+
+    C_p  = SHA-256("overdracht/v1/" || p || 0x00 || salt (32 bytes) || RFC 8785(part))
+    leaf = 0x01 || type || C_subject || C_actor || C_terms
+
+Nothing here knows a database or a key.
+"""
+
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Literal, NamedTuple
+
+from consent.errors import IntegrityBroken
+from consent.terms import Section
+from crypto.encoding import JSON, canon
+
+VERSION = 1
+PARTS = ("subject", "actor", "terms")
+SALT_SIZE = 32
+LEAF_SIZE = 2 + 3 * 32
+ERASE = 0x11
+"""The type of the entry that erases a pupil: its terms are never sealed, so that everybody sees what went."""
+
+_LABEL = b"overdracht/v1/"
+_BITS = {str(section): 1 << bit for bit, section in enumerate(Section)}
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acted. A family's actor is sealed under the pupil's key, staff under a key of that person, a service not."""
+
+    kind: Literal["family", "staff", "service"]
+    id: str
+    details: Mapping[str, JSON] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is to be appended. `type` is one byte; `numbered` entries carry the pupil's next running number.
+
+    In clear, beside the sealed parts, stand `book`, `type`, `boards`, `sections`, `ground`, `outcome` and the day.
+    """
+
+    book: str
+    type: int
+    pupil: str | None
+    actor: Actor
+    terms: Mapping[str, JSON]
+    boards: tuple[str, ...]
+    sections: tuple[str, ...] = ()
+    ground: str | None = None
+    outcome: str | None = None
+    numbered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """Where an entry stands: final once its act has returned."""
+
+    index: int
+    leaf_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An entry as it was read back: every part present opened, and was what the leaf commits to.
+
+    `actor` is None where that person's key was destroyed.
+    """
+
+    index: int
+    book: str
+    type: int
+    pupil: str | None
+    number: int | None
+    actor: Actor | None
+    recorded_at: datetime
+    boards: Mapping[str, int]
+    sections: tuple[str, ...]
+    ground: str | None
+    outcome: str | None
+    terms: Mapping[str, JSON]
+
+
+class Leaf(NamedTuple):
+    """What is in the tree."""
+
+    type: int
+    subject: bytes
+    actor: bytes
+    terms: bytes
+
+    def print(self) -> bytes:
+        """Print the leaf's 98 bytes."""
+        return bytes((VERSION, self.type)) + self.subject + self.actor + self.terms
+
+
+def parse_leaf(data: bytes, index: int) -> Leaf:
+    """Read the leaf at an index; raises `IntegrityBroken`."""
+    if len(data) != LEAF_SIZE or data[0] != VERSION:
+        raise IntegrityBroken("not a leaf of version 1", index)
+    return Leaf(data[1], data[2:34], data[34:66], data[66:98])
+
+
+def commitment(part: str, salted: bytes) -> bytes:
+    """Commit to a part, given its salt and canonical JSON in one."""
+    return sha256(_LABEL + part.encode() + b"\x00" + salted).digest()
+
+
+def section_bits(sections: tuple[str, ...]) -> int:
+    """Give the sections as bits, the first section lowest."""
+    return sum(_BITS[name] for name in set(sections))
+
+
+def print_parts(entry: Entry, number: int | None, boards: Mapping[str, int], at: datetime) -> dict[str, bytes]:
+    """Print an entry's parts, each behind a new salt."""
+    values: dict[str, dict[str, object]] = {
+        "subject": {"pupil": entry.pupil, "number": number},
+        "actor": {"kind": entry.actor.kind, "id": entry.actor.id, "details": dict(entry.actor.details)},
+        "terms": {
+            "book": entry.book,
+            "at": at.astimezone(UTC).isoformat(timespec="microseconds"),
+            "boards": dict(boards),
+            "sections": list(entry.sections),
+            "ground": entry.ground,
+            "outcome": entry.outcome,
+            "terms": dict(entry.terms),
+        },
+    }
+    return {name: secrets.token_bytes(SALT_SIZE) + canon(values[name]) for name in PARTS}  # type: ignore[arg-type]
+
+
+def check_part(leaf: Leaf, part: str, salted: bytes, index: int) -> None:
+    """Raise `IntegrityBroken` unless the leaf commits to this part."""
+    if commitment(part, salted) != getattr(leaf, part):
+        raise IntegrityBroken(f"its {part} isn't what the tree holds", index)
+
+
+def read_entry(index: int, type_: int, subject: bytes, actor: bytes | None, terms: bytes) -> Opened:
+    """Put an entry together from parts that were checked, each still behind its salt."""
+    about, said = json.loads(subject[SALT_SIZE:]), json.loads(terms[SALT_SIZE:])
+    return Opened(
+        index=index,
+        book=said["book"],
+        type=type_,
+        pupil=about["pupil"],
+        number=about["number"],
+        actor=None if actor is None else Actor(**json.loads(actor[SALT_SIZE:])),
+        recorded_at=datetime.fromisoformat(said["at"]),
+        boards=said["boards"],
+        sections=tuple(said["sections"]),
+        ground=said["ground"],
+        outcome=said["outcome"],
+        terms=said["terms"],
+    )

@@ -1,0 +1,316 @@
+"""The journal: one append-only log under the ledger and the access log, so that what they hold has one order.
+
+Whatever the service decides is an act: one transaction that
+
+(1) takes its locks in the one order that everybody keeps: school keys, the pupil, (the caller:) a bundle, the head;
+(2) reads the clock, after the locks, so that no decision carries a time from before a wait;
+(3) decides and appends, which locks the head until the end;
+(4) signs the new head and commits;
+(5) raises the mark and the pupils' running numbers in the key store, in one transaction, and only then returns.
+
+An act that fails before (4) leaves nothing. One that fails in (5) stands in the journal but was not acknowledged, and
+the next start raises the mark to it. An erased pupil's key is destroyed after (5), by the act or by the next start.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import sha256
+
+from sqlalchemy import Engine, LargeBinary, bindparam, case, delete, func, insert, literal, select, text, update
+from sqlalchemy.orm import Session
+
+from consent import tree
+from consent.db import is_postgresql, reading, writing
+from consent.entry import ERASE, PARTS, Actor, Appended, Entry, Leaf, Opened, commitment, print_parts, section_bits
+from consent.errors import IntegrityBroken, KeyUnknown, PupilUnknown, StartRefused
+from consent.keystore import KeyStore, OwnerKey
+from consent.sealing import BY_PERSON, STORED, Stored, open_entry, seal_parts, stored
+from consent.tables import JournalBoard, JournalErasure, JournalLeaf, JournalLookup, JournalPart, Pupil
+from crypto.checkpoint import Receipt, parse_checkpoint, print_receipt
+from crypto.keys import SignKey
+from crypto.merkle import EMPTY_ROOT, consistency, inclusion, leaf_hash
+
+__all__ = ["Act", "Actor", "Appended", "Entry", "Journal", "Opened"]
+
+_OF_PUPIL = STORED.where(JournalLookup.pupil_tag == bindparam("tag", type_=LargeBinary))
+_LAST_NUMBER = select(func.max(JournalLookup.number)).where(JournalLookup.pupil_tag == bindparam("tag"))
+_LAST_OF_BOARD = select(func.max(JournalBoard.number)).where(JournalBoard.board == bindparam("board"))
+_LOCK_PUPIL = (
+    update(Pupil)
+    .where(Pupil.id == bindparam("pupil"))
+    .values(version=Pupil.version + 1)
+    .returning(Pupil.id)
+    .execution_options(synchronize_session=False)
+)
+
+
+@dataclass(slots=True)
+class Act:
+    """One use case's transaction. `now` was read after the locks; nobody but the journal commits `session`."""
+
+    session: Session
+    now: datetime
+    _journal: "Journal"
+    _head: tree.Head | None = None
+    _boards: dict[str, int] = field(default_factory=dict)
+    _numbers: dict[str, int] = field(default_factory=dict)
+
+    def append(self, entry: Entry) -> Appended:
+        """Append an entry; from here on the head is locked until the act ends.
+
+        Raises `KeyUnknown` for a pupil without a key and `Destroyed` for an erased pupil or person.
+        """
+        head = self._head = self._head or self._journal.lock_head(self.session)
+        boards = {board: self._next_of_board(board) for board in sorted(set(entry.boards))}
+        pupil = self._journal.pupil_key(self.session, entry.pupil) if entry.pupil is not None else None
+        number = self._next_of_pupil(pupil) if pupil and entry.numbered else None
+        person = self._journal.person_key(entry.actor)
+        parts = print_parts(entry, number, boards, self.now)
+        leaf = Leaf(entry.type, *(commitment(part, parts[part]) for part in PARTS)).print()
+        index, hashed = head.size, leaf_hash(leaf)
+        head.append(hashed)
+        self.session.execute(insert(JournalLeaf).values(index=index, leaf=leaf, hash=hashed))
+        sealed = seal_parts(parts, entry, pupil, person, (self._journal.origin, index, hashed))
+        self.session.execute(insert(JournalPart).values(index=index, **sealed))
+        self.session.execute(
+            insert(JournalLookup).values(
+                index=index,
+                book=entry.book,
+                type=entry.type,
+                day=self.now.date(),
+                sections=section_bits(entry.sections),
+                ground=entry.ground,
+                outcome=entry.outcome,
+                number=number,
+                pupil_tag=pupil and pupil.tag,
+                actor_tag=person and person.tag,
+            )
+        )
+        if boards:
+            rows = [{"board": board, "number": of_board, "index": index} for board, of_board in boards.items()]
+            self.session.execute(insert(JournalBoard), rows)
+        return Appended(index, hashed)
+
+    def _next_of_board(self, board: str) -> int:
+        last = self._boards.get(board)
+        if last is None:
+            last = self.session.scalar(_LAST_OF_BOARD, {"board": board}) or 0
+        self._boards[board] = last + 1
+        return last + 1
+
+    def _next_of_pupil(self, pupil: OwnerKey) -> int:
+        # Never below what the key store acknowledged: a number that was taken away leaves its gap.
+        last = self._numbers.get(pupil.owner)
+        if last is None:
+            last = max(self.session.scalar(_LAST_NUMBER, {"tag": pupil.tag}) or 0, pupil.number)
+        self._numbers[pupil.owner] = last + 1
+        return last + 1
+
+
+class Journal:
+    """The journal of one service: `origin` is its name on every checkpoint, `sign_key` signs them."""
+
+    def __init__(
+        self, main: Engine, keystore: KeyStore, sign_key: SignKey, origin: str, clock: Callable[[], datetime]
+    ) -> None:
+        self.origin = origin
+        self._main = main
+        self._keystore = keystore
+        self._sign_key = sign_key
+        self._clock = clock
+
+    # Writing.
+
+    @contextmanager
+    def act(
+        self, *, schools_shared: Iterable[str] = (), schools_exclusive: Iterable[str] = (), pupil: str | None = None
+    ) -> Iterator[Act]:
+        """Carry out one use case: everything in the block is committed and acknowledged, or nothing happened.
+
+        `schools_shared` and `schools_exclusive` lock those schools' keys against a change, or for one. `pupil` locks
+        the pupil; raises `PupilUnknown` where there is none.
+        """
+        with Session(self._main, expire_on_commit=False) as session:
+            with session.begin():
+                _lock_schools(session, frozenset(schools_shared), frozenset(schools_exclusive))  # (1)
+                if pupil is not None and session.scalar(_LOCK_PUPIL, {"pupil": pupil}) is None:
+                    raise PupilUnknown("there is no such pupil")
+                act = Act(session, self._clock(), self)  # (2)
+                yield act  # (3)
+                head = act._head
+                root = tree.save(session, head, self.origin, self._sign_key) if head else EMPTY_ROOT  # (4)
+            if head:
+                self._keystore.raise_mark(head.size, root, act._numbers)  # (5)
+            if "erased" in session.info:
+                self._finish_erasures()
+
+    def lock_head(self, session: Session) -> tree.Head:
+        """Lock the head for the rest of the transaction; raises `IntegrityBroken` where it contradicts itself."""
+        head = tree.load(session, self.origin, self._sign_key.public, lock=True)
+        if head is None:
+            raise IntegrityBroken("no journal was begun")
+        return head
+
+    def erase(self, act: Act, pupil: str, actor: Actor, boards: tuple[str, ...]) -> Appended:
+        """Erase a pupil: an ERASE entry lists what went; parts, look-ups and the pupil's row are emptied with it.
+
+        The key is destroyed when the act has been acknowledged, or by the next start. Count, order and every proof
+        still hold. The act must hold the pupil's lock.
+        """
+        key = self.pupil_key(act.session, pupil)
+        of_pupil = select(JournalLookup.index).where(JournalLookup.pupil_tag == key.tag)
+        gone = list(act.session.scalars(of_pupil.order_by(JournalLookup.index)))
+        entry = Entry("erasure", ERASE, None, actor, {"erased": list(gone)}, boards)
+        appended = act.append(entry)
+        staff = func.substr(JournalPart.actor, 1, 1) == literal(bytes((BY_PERSON,)), LargeBinary)
+        of_these = JournalPart.index.in_(of_pupil.scalar_subquery())
+        actor_kept = case((staff, JournalPart.actor), else_=None)
+        act.session.execute(update(JournalPart).where(of_these).values(subject=None, actor=actor_kept, terms=None))
+        empty = {"day": None, "sections": 0, "ground": None, "outcome": None, "number": None, "pupil_tag": None}
+        act.session.execute(update(JournalLookup).where(JournalLookup.pupil_tag == key.tag).values(empty))
+        act.session.execute(update(Pupil).where(Pupil.id == pupil).values(sealed=None, erased=True))
+        act.session.add(JournalErasure(index=appended.index, key_id=key.id))
+        act.session.info["erased"] = True
+        return appended
+
+    def _finish_erasures(self) -> None:
+        with reading(self._main) as session:
+            open_ones = session.execute(select(JournalErasure.index, JournalErasure.key_id)).all()
+        for index, key_id in open_ones:
+            self._keystore.destroy(key_id)
+            with writing(self._main) as session:
+                session.execute(delete(JournalErasure).where(JournalErasure.index == index))
+
+    # Keys.
+
+    def pupil_key(self, session: Session, pupil: str) -> OwnerKey:
+        """Read a pupil's key once per transaction; raises `KeyUnknown` or `Destroyed`."""
+        cached: dict[str, OwnerKey] = session.info.setdefault("pupils", {})
+        if pupil not in cached:
+            cached[pupil] = self._keystore.owner("pupil", pupil)
+        return cached[pupil]
+
+    def person_key(self, actor: Actor) -> OwnerKey | None:
+        """Read a staff member's key, or make it; None for everybody else."""
+        if actor.kind != "staff":
+            return None
+        try:
+            return self._keystore.owner("person", actor.id)
+        except KeyUnknown:
+            return self._keystore.new_key("person", actor.id)
+
+    # Reading.
+
+    def of_pupil(self, session: Session, pupil: str, book: str | None = None) -> list[Opened]:
+        """Read a pupil's entries in the order of the journal, all or those of one book.
+
+        Every part is opened and checked against the leaf. Raises `IntegrityBroken`, `KeyUnknown` or `Destroyed`.
+        """
+        key = self.pupil_key(session, pupil)
+        wanted = _OF_PUPIL if book is None else _OF_PUPIL.where(JournalLookup.book == book)
+        opened = self._open(stored(session, wanted, tag=key.tag), {key.tag: key})
+        for entry in opened:
+            if entry.pupil != pupil:
+                raise IntegrityBroken("it is about another pupil", entry.index)
+        return opened
+
+    def newest_number(self, session: Session, pupil: str) -> int:
+        """Give the newest running number of the pupil that was acknowledged, as the key store holds it."""
+        return self.pupil_key(session, pupil).number
+
+    def read(self, session: Session, index: int) -> Opened:
+        """Read one entry; raises `IntegrityBroken` where there is none, it was erased, or it contradicts the leaf."""
+        return self._open([self._row(session, index)], {})[0]
+
+    def _row(self, session: Session, index: int) -> Stored:
+        for row in stored(session, STORED.where(JournalLeaf.index == index)):
+            return row
+        raise IntegrityBroken("it isn't there", index)
+
+    def _open(self, rows: list[Stored], known: Mapping[bytes, OwnerKey]) -> list[Opened]:
+        owners = self.owners_of(rows, known)
+        return [open_entry(row, owners, self.origin) for row in rows]
+
+    def owners_of(self, rows: Iterable[Stored], known: Mapping[bytes, OwnerKey]) -> dict[bytes, OwnerKey]:
+        """Read the keys that these rows need beyond those known, with one query at most."""
+        needed = {tag for row in rows for tag in (row.pupil_tag, row.actor_tag) if tag is not None} - known.keys()
+        return {**known, **(self._keystore.by_tags(needed) if needed else {})}
+
+    # Proofs.
+
+    def checkpoint(self, session: Session) -> bytes:
+        """Give the newest signed checkpoint, which is committed."""
+        return tree.checkpoint(session)
+
+    def inclusion_proof(self, session: Session, index: int, size: int) -> list[bytes]:
+        """Prove that the entry at `index` is in the journal of that size; raises `ProofRefused`."""
+        return tree.proved(session, lambda get_node: inclusion(index, size, get_node))
+
+    def consistency_proof(self, session: Session, old: int, new: int) -> list[bytes]:
+        """Prove that the journal of the old size is how that of the new size began; raises `ProofRefused`."""
+        return tree.proved(session, lambda get_node: consistency(old, new, get_node))
+
+    def receipt(self, index: int) -> bytes:
+        """Give a C2SP tlog-proof of an entry against the newest checkpoint, with the leaf as its extra data."""
+        with reading(self._main) as session:
+            note = tree.checkpoint(session)
+            leaf = self._row(session, index).leaf
+            proof = self.inclusion_proof(session, index, parse_checkpoint(note).size)
+        return print_receipt(Receipt(index, tuple(proof), note, leaf))
+
+    # Beginning and starting.
+
+    def initialise(self) -> None:
+        """Begin an empty journal and its key store's mark; once in a service's life.
+
+        Raises `KeyStoreError` where that was done already, and `IntegrityBroken` where entries stand without a mark.
+        """
+        with writing(self._main) as session:
+            head = tree.load(session, self.origin, self._sign_key.public)
+            if head is None:
+                tree.create(session, self.origin, self._sign_key)
+            elif head.size and self._keystore.mark() is None:
+                raise IntegrityBroken("the journal has entries, but its key store is empty")
+        self._keystore.initialise(EMPTY_ROOT)
+
+    def start(self) -> None:
+        """Refuse to go on with a journal that isn't the one last acknowledged, then finish what a crash left open.
+
+        The mark is read first and the journal after it: an entry added in between makes the journal larger, never
+        smaller. Raises `StartRefused`, or `IntegrityBroken` where the head contradicts itself.
+        """
+        mark = self._keystore.mark()
+        if mark is None:
+            raise StartRefused(StartRefused.NO_MARK, "the key store was never initialised")
+        with reading(self._main) as session:
+            head = tree.load(session, self.origin, self._sign_key.public)
+            if head is None or head.size < mark.size:
+                raise StartRefused(StartRefused.ROLLBACK, f"the journal is smaller than the {mark.size} acknowledged")
+            root = head.frontier.root()
+            if tree.root_at(session, mark.size) != mark.root or tree.root_at(session, head.size) != root:
+                raise StartRefused(
+                    StartRefused.ROOT_MISMATCH, f"other entries stand below the {mark.size} acknowledged"
+                )
+            numbers = self._numbers_from(session, mark.size)
+        self._keystore.raise_mark(head.size, root, numbers)
+        self._finish_erasures()
+
+    def _numbers_from(self, session: Session, size: int) -> dict[str, int]:
+        """Give the newest running numbers among entries that were committed but never acknowledged."""
+        rows = stored(session, STORED.where(JournalLeaf.index >= size, JournalLookup.number.is_not(None)))
+        return {entry.pupil: entry.number for entry in self._open(rows, {}) if entry.pupil and entry.number}
+
+
+def _lock_schools(session: Session, shared: frozenset[str], exclusive: frozenset[str]) -> None:
+    # SQLite's one writer excludes everybody already. On PostgreSQL: one lock per school, in one order.
+    if not (shared | exclusive) or not is_postgresql(session):
+        return
+    for number, school in sorted((_lock_number(school), school) for school in shared | exclusive):
+        name = "pg_advisory_xact_lock" if school in exclusive else "pg_advisory_xact_lock_shared"
+        session.execute(text(f"SELECT {name}(:number)"), {"number": number})
+
+
+def _lock_number(school: str) -> int:
+    return int.from_bytes(sha256(b"overdracht/v1/school\x00" + school.encode()).digest()[:8], "big", signed=True)

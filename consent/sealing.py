@@ -1,0 +1,140 @@
+"""How an entry's parts stand in the side table: each behind a byte that says whose key sealed it, and how they open.
+
+A part is bound to its place by the additional data: log, index, part and leaf hash. It opens there and nowhere else.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import date
+from typing import Any, TypeAlias
+
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session
+
+from consent.entry import PARTS, SALT_SIZE, Entry, Leaf, Opened, check_part, parse_leaf, read_entry, section_bits
+from consent.errors import IntegrityBroken, ValueRefused
+from consent.keystore import OwnerKey
+from consent.tables import JournalLeaf, JournalLookup, JournalPart
+from crypto.encoding import lp
+from crypto.merkle import leaf_hash
+
+CLEAR, BY_PUPIL, BY_PERSON = 0, 1, 2
+_AAD = b"overdracht/v1/journal\x00"
+
+Place: TypeAlias = tuple[str, int, bytes]
+"""Where a part belongs: origin of the log, index, leaf hash."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An entry as the database holds it. Nothing in it is believed before it was checked against the leaf."""
+
+    index: int
+    leaf: bytes
+    hash: bytes
+    book: str
+    type: int
+    day: date | None
+    sections: int
+    ground: str | None
+    outcome: str | None
+    number: int | None
+    pupil_tag: bytes | None
+    actor_tag: bytes | None
+    subject: bytes | None
+    actor: bytes | None
+    terms: bytes | None
+
+
+_TABLES = {"index": JournalLeaf, "leaf": JournalLeaf, "hash": JournalLeaf} | dict.fromkeys(PARTS, JournalPart)
+STORED = (
+    select(*(getattr(_TABLES.get(column.name, JournalLookup), column.name) for column in fields(Stored)))
+    .join_from(JournalLeaf, JournalLookup, JournalLookup.index == JournalLeaf.index)
+    .join(JournalPart, JournalPart.index == JournalLeaf.index)
+    .order_by(JournalLeaf.index)
+)
+"""Selects the columns of `Stored`, in the order of the journal."""
+
+
+def stored(session: Session, wanted: Select[Any], **parameters: bytes) -> list[Stored]:
+    """Read stored entries by a selection made from `STORED`."""
+    return [Stored(*row) for row in session.execute(wanted, parameters)]
+
+
+def seal_parts(
+    parts: Mapping[str, bytes], entry: Entry, pupil: OwnerKey | None, person: OwnerKey | None, place: Place
+) -> dict[str, bytes]:
+    """Seal an entry's parts for their place.
+
+    Subject and terms go under the pupil's key, and stay clear where no pupil is concerned. The actor goes under the
+    person's own key, so that erasing the pupil doesn't erase who looked; a family's goes under the pupil's.
+    """
+    about = (BY_PUPIL, pupil)
+    by = {"staff": (BY_PERSON, person), "family": about, "service": (CLEAR, None)}[entry.actor.kind]
+    keys = {"subject": about, "actor": by, "terms": about}
+    return {part: _seal(parts[part], *keys[part], _aad(part, place)) for part in PARTS}
+
+
+def open_entry(row: Stored, owners: Mapping[bytes, OwnerKey], origin: str) -> Opened:
+    """Open a stored entry whole, check each part against the leaf, and the columns in clear against the parts.
+
+    Raises `IntegrityBroken` where anything disagrees or doesn't open; only a staff member's actor part may be closed
+    for good, because that person's key was destroyed.
+    """
+    parts = open_parts(row, owners, origin)
+    if parts["subject"] is None or parts["terms"] is None:
+        raise IntegrityBroken("it was erased", row.index)
+    opened = read_entry(row.index, row.type, parts["subject"], parts["actor"], parts["terms"])
+    said = (opened.book, opened.recorded_at.date(), section_bits(opened.sections), opened.ground, opened.outcome)
+    if (*said, opened.number) != (row.book, row.day, row.sections, row.ground, row.outcome, row.number):
+        raise IntegrityBroken("what stands in clear isn't what was sealed", row.index)
+    return opened
+
+
+def open_parts(row: Stored, owners: Mapping[bytes, OwnerKey], origin: str) -> dict[str, bytes | None]:
+    """Open what is there of an entry's parts, salts in front; None where a part was erased or its key destroyed.
+
+    Raises `IntegrityBroken` where a part that should open doesn't, or isn't what the leaf commits to.
+    """
+    leaf = checked_leaf(row)
+    place = (origin, row.index, row.hash)
+    return {part: _open_part(part, getattr(row, part), row, leaf, owners, place) for part in PARTS}
+
+
+def checked_leaf(row: Stored) -> Leaf:
+    """Read a stored entry's leaf; raises `IntegrityBroken` where hash or type say otherwise."""
+    leaf = parse_leaf(row.leaf, row.index)
+    if leaf_hash(row.leaf) != row.hash or leaf.type != row.type:
+        raise IntegrityBroken("its leaf, hash and type disagree", row.index)
+    return leaf
+
+
+def _open_part(
+    part: str, stored: bytes | None, row: Stored, leaf: Leaf, owners: Mapping[bytes, OwnerKey], place: Place
+) -> bytes | None:
+    if stored is None:
+        return None
+    salted = stored[1:]
+    if stored[:1] != bytes((CLEAR,)):
+        tag = row.pupil_tag if stored[0] == BY_PUPIL else row.actor_tag
+        if tag is None or tag not in owners:
+            return None
+        try:
+            salted = owners[tag].open(salted, _aad(part, place))
+        except ValueRefused:
+            raise IntegrityBroken(f"its {part} doesn't open", row.index) from None
+    if len(salted) < SALT_SIZE:
+        raise IntegrityBroken(f"its {part} has no salt", row.index)
+    check_part(leaf, part, salted, row.index)
+    return salted
+
+
+def _seal(salted: bytes, whose: int, owner: OwnerKey | None, aad: bytes) -> bytes:
+    if owner is None:
+        return bytes((CLEAR,)) + salted
+    return bytes((whose,)) + owner.seal(salted, aad)
+
+
+def _aad(part: str, place: Place) -> bytes:
+    origin, index, hashed = place
+    return _AAD + lp(origin.encode(), index.to_bytes(8, "big"), part.encode(), hashed)

@@ -1,0 +1,120 @@
+"""The journal's tree in SQL: its head under a lock, its nodes, its checkpoints, and the proofs made from them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from sqlalchemy import insert, literal, select, tuple_, update
+from sqlalchemy.orm import Session
+
+from consent.errors import IntegrityBroken
+from consent.tables import JournalCheckpoint, JournalHead, JournalLeaf, JournalNode
+from crypto.checkpoint import Checkpoint, print_checkpoint, verify_checkpoint
+from crypto.errors import CheckpointRefused, ProofRefused
+from crypto.keys import SignKey
+from crypto.merkle import Frontier, GetNode, subtree
+
+KEEP_EVERY = 256
+"""A checkpoint is kept for good each time that so many entries were added."""
+
+_HEAD = select(JournalHead.size, JournalHead.frontier, JournalHead.checkpoint)
+_Result = TypeVar("_Result")
+
+
+@dataclass(slots=True)
+class Head:
+    """The head of the tree while an act holds its lock."""
+
+    frontier: Frontier
+    nodes: list[dict[str, int | bytes]] = field(default_factory=list)
+    kept: list[tuple[int, bytes]] = field(default_factory=list)
+
+    @property
+    def size(self) -> int:
+        """How many entries the tree has."""
+        return self.frontier.size
+
+    def append(self, leaf_hash: bytes) -> None:
+        """Add a leaf hash."""
+        self.nodes += ({"level": a, "index": b, "hash": c} for a, b, c in self.frontier.append(leaf_hash))
+        if self.size % KEEP_EVERY == 0:
+            self.kept.append((self.size, self.frontier.root()))
+
+
+def create(session: Session, origin: str, key: SignKey) -> None:
+    """Begin an empty tree."""
+    empty = Frontier()
+    note = print_checkpoint(Checkpoint(origin, 0, empty.root()), key)
+    session.add(JournalHead(id=1, size=0, frontier=empty.print(), checkpoint=note))
+
+
+def load(session: Session, origin: str, public: bytes, *, lock: bool = False) -> Head | None:
+    """Read the head, for an append under its lock; None where no tree was begun.
+
+    Raises `IntegrityBroken` where the last checkpoint isn't signed by this log or says another tree than the frontier.
+    """
+    row = session.execute(_HEAD.with_for_update() if lock else _HEAD).one_or_none()
+    if row is None:
+        return None
+    try:
+        frontier = Frontier.parse(row.frontier)
+        checkpoint = verify_checkpoint(row.checkpoint, origin, public)
+    except (ProofRefused, CheckpointRefused) as refused:
+        raise IntegrityBroken(f"the head of the journal: {refused}") from None
+    if not row.size == frontier.size == checkpoint.size or checkpoint.root != frontier.root():
+        raise IntegrityBroken("the head of the journal and its last checkpoint disagree")
+    return Head(frontier)
+
+
+def save(session: Session, head: Head, origin: str, key: SignKey) -> bytes:
+    """Write what was appended and sign the new head; gives its root."""
+    root = head.frontier.root()
+    if head.nodes:
+        session.execute(insert(JournalNode), head.nodes)
+    for size, kept in head.kept:
+        note = print_checkpoint(Checkpoint(origin, size, kept), key)
+        session.execute(insert(JournalCheckpoint).values(size=size, note=note))
+    note = print_checkpoint(Checkpoint(origin, head.size, root), key)
+    session.execute(update(JournalHead).values(size=head.size, frontier=head.frontier.print(), checkpoint=note))
+    return root
+
+
+def checkpoint(session: Session) -> bytes:
+    """Give the last signed checkpoint; raises `IntegrityBroken` where no journal was begun."""
+    note: bytes | None = session.scalar(select(JournalHead.checkpoint))
+    if note is None:
+        raise IntegrityBroken("no journal was begun")
+    return note
+
+
+def root_at(session: Session, size: int) -> bytes:
+    """Give the root the tree had at a size, from its stored nodes; raises `IntegrityBroken` where one is missing."""
+    return proved(session, lambda get_node: subtree(0, size, get_node))
+
+
+def proved(session: Session, prove: Callable[[GetNode], _Result]) -> _Result:
+    """Carry out a proof on the stored nodes, read with two queries: first see which it asks for, then answer."""
+    wanted: set[tuple[int, int]] = set()
+
+    def note(level: int, index: int) -> bytes:
+        wanted.add((level, index))
+        return bytes(32)
+
+    prove(note)
+    found = _nodes(session, wanted)
+    for level, index in sorted(wanted - found.keys()):
+        raise IntegrityBroken(f"a node of the tree is missing on level {level}", index << level)
+    return prove(lambda level, index: found[level, index])
+
+
+def _nodes(session: Session, wanted: set[tuple[int, int]]) -> dict[tuple[int, int], bytes]:
+    leaves = [index for level, index in wanted if level == 0]
+    above = [place for place in wanted if place[0] > 0]
+    hashes = select(literal(0), JournalLeaf.index, JournalLeaf.hash).where(JournalLeaf.index.in_(leaves))
+    place = tuple_(JournalNode.level, JournalNode.index)
+    nodes = select(JournalNode.level, JournalNode.index, JournalNode.hash).where(place.in_(above))
+    return {
+        (level, index): hashed
+        for query, asked in ((hashes, leaves), (nodes, above))
+        for level, index, hashed in (session.execute(query) if asked else ())
+    }
