@@ -60,9 +60,9 @@ READERS: dict[str, Any] = {
     "versions": lambda given: {Section(name): version for name, version in given.items()},
     "birth_date": date.fromisoformat,
     "checked_on": date.fromisoformat,
-    "evidence": lambda name: None if name is None else CustodyEvidence(name),
+    "evidence": CustodyEvidence,
     "holders": lambda persons: tuple(Holder(person, who(person).role, date(2015, 1, 1)) for person in sorted(persons)),
-    **dict.fromkeys(("valid_from", "valid_until", "decided_at"), lambda text: text and moment(text)),
+    **dict.fromkeys(("valid_from", "valid_until", "decided_at"), moment),
 }
 
 PLAIN = {"sender": SENDER, "receiver": RECEIVER, "purpose": "placement"}
@@ -106,7 +106,10 @@ class Story:
         for name in ("withdraws", "adds", "objection"):
             if isinstance(said.get(name), int):
                 said[name] = getattr(self.events[said[name]], "id")  # noqa: B009 - an unknown event has none
-        told = {name: READERS.get(name, lambda value: value)(value) for name, value in said.items()}
+        told = {
+            name: value if value is None else READERS.get(name, lambda same: same)(value)
+            for name, value in said.items()
+        }
         place = len(self.events)
         when = moment(at) if at else T - timedelta(days=20) + timedelta(hours=place)
         event = Event(
