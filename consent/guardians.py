@@ -17,7 +17,8 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from consent.answers import standing
-from consent.events import Event, Kind
+from consent.events import Draft, Event, Kind
+from consent.terms import Role
 
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 OBJECTION_TIME = timedelta(days=7)
@@ -76,6 +77,28 @@ def family(events: Sequence[Event], pupil: str, now: datetime) -> Family | None:
     return Family(pupil, holders, holders, holders, None)
 
 
+def speakers(events: Sequence[Event], pupil: str, now: datetime) -> dict[str, Role]:
+    """Say who may record an answer, and as what: the present holders and the pupil, from 18 the pupil alone.
+
+    A check that has grown old silences nobody: it keeps the rule from saying yes, not a family from saying no.
+    """
+    statements = [event for event in events if event.kind is Kind.CUSTODY]
+    born = statements[-1].birth_date if statements else None
+    if born is not None and midnight(anniversary(born, ALONE_FROM)) <= now:
+        return {pupil: Role.PUPIL}
+    roles = {holder.person: holder.role for custody in statements for holder in custody.holders or ()}
+    return {person: roles[person] for person in _holders(events, statements, now)} | {pupil: Role.PUPIL}
+
+
+def keeps_voice(events: Sequence[Event], custody: Draft) -> bool:
+    """Tell whether a CUSTODY would take out a holder whose no stands, without what that needs."""
+    statements = [event for event in events if event.kind is Kind.CUSTODY]
+    named = {holder.person for holder in custody.holders or ()}
+    left_out = {holder.person for holder in statements[-1].holders or ()} - named if statements else set()
+    end = events[-1].index + 1 if events else 0
+    return not _is_proven(custody) and any(_says_no(events, person, end) for person in left_out)
+
+
 def _is_fresh(custody: Event, now: datetime) -> bool:
     checked = custody.checked_on
     return checked is not None and midnight(checked) <= now < midnight(anniversary(checked, CHECK_YEARS))
@@ -99,9 +122,11 @@ def _says_no(events: Iterable[Event], person: str, before: int) -> bool:
 
 
 def _voice_ends(custody: Event) -> datetime | None:
-    if custody.evidence is None or custody.second is None or custody.notice is None:
-        return None
-    return custody.recorded_at + OBJECTION_TIME
+    return custody.recorded_at + OBJECTION_TIME if _is_proven(custody) else None
+
+
+def _is_proven(custody: Draft) -> bool:
+    return custody.evidence is not None and custody.second is not None and custody.notice is not None
 
 
 def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:
