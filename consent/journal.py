@@ -134,6 +134,7 @@ class Journal:
         """
         with Session(self._main, expire_on_commit=False) as session:
             with session.begin():
+                session.connection()  # begins now: on SQLite this is the lock
                 _lock_schools(session, frozenset(schools_shared), frozenset(schools_exclusive))  # (1)
                 if pupil is not None and session.scalar(_LOCK_PUPIL, {"pupil": pupil}) is None:
                     raise PupilUnknown("there is no such pupil")
@@ -164,7 +165,7 @@ class Journal:
         gone = list(act.session.scalars(of_pupil.order_by(JournalLookup.index)))
         entry = Entry("erasure", ERASE, None, actor, {"erased": list(gone)}, boards)
         appended = act.append(entry)
-        staff = func.substr(JournalPart.actor, 1, 1) == literal(bytes((BY_PERSON,)), LargeBinary)
+        staff = func.substr(JournalPart.actor, 1, 1) == literal(BY_PERSON, LargeBinary)
         of_these = JournalPart.index.in_(of_pupil.scalar_subquery())
         actor_kept = case((staff, JournalPart.actor), else_=None)
         act.session.execute(update(JournalPart).where(of_these).values(subject=None, actor=actor_kept, terms=None))

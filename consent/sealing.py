@@ -18,7 +18,9 @@ from consent.tables import JournalLeaf, JournalLookup, JournalPart
 from crypto.encoding import lp
 from crypto.merkle import leaf_hash
 
-CLEAR, BY_PUPIL, BY_PERSON = 0, 1, 2
+CLEAR, BY_PUPIL, BY_PERSON = b"\x00", b"\x01", b"\x02"
+"""The first byte of a stored part: not sealed, or under whose key."""
+
 _AAD = b"overdracht/v1/journal\x00"
 
 Place: TypeAlias = tuple[str, int, bytes]
@@ -114,10 +116,12 @@ def _open_part(
 ) -> bytes | None:
     if stored is None:
         return None
-    salted = stored[1:]
-    if stored[:1] != bytes((CLEAR,)):
-        tag = row.pupil_tag if stored[0] == BY_PUPIL else row.actor_tag
-        if tag is None or tag not in owners:
+    whose, salted = stored[:1], stored[1:]
+    if whose != CLEAR:
+        tag = {BY_PUPIL: row.pupil_tag, BY_PERSON: row.actor_tag}.get(whose)
+        if tag is None:
+            raise IntegrityBroken(f"its {part} says of nobody whose key sealed it", row.index)
+        if tag not in owners:
             return None
         try:
             salted = owners[tag].open(salted, _aad(part, place))
@@ -129,10 +133,10 @@ def _open_part(
     return salted
 
 
-def _seal(salted: bytes, whose: int, owner: OwnerKey | None, aad: bytes) -> bytes:
+def _seal(salted: bytes, whose: bytes, owner: OwnerKey | None, aad: bytes) -> bytes:
     if owner is None:
-        return bytes((CLEAR,)) + salted
-    return bytes((whose,)) + owner.seal(salted, aad)
+        return CLEAR + salted
+    return whose + owner.seal(salted, aad)
 
 
 def _aad(part: str, place: Place) -> bytes:
