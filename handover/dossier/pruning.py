@@ -1,0 +1,81 @@
+"""Take parts out of a dossier by their places, and leave the rest so that it still fits together."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Final, TypeAlias
+
+from handover.dossier.dossier import Dossier, from_json, to_json
+from handover.dossier.elements import BY_PATH, HEAD, steps
+
+Steps: TypeAlias = list[tuple[str, int]]
+
+_GONE: Final = object()
+
+
+def without(dossier: Dossier, places: Sequence[str]) -> Dossier:
+    """Give the dossier without what stands at these places (XPath as `handover.dossier.elements.xpath` prints it).
+
+    Documents and kept values below a place go with it; the numbers of what follows it close up.
+    """
+    gone = [found for place in places if (found := steps(place))]
+    tree = to_json(replace(dossier, documents=(), kept=()))
+    for target in gone:
+        _mark(tree, target)
+    documents = [item for item in dossier.documents if not (item.under and _below(steps(item.under), gone))]
+    kept = [item for item in dossier.kept if not _below(steps(item.path), gone)]
+    return replace(
+        from_json(_swept(tree) | {"sections": _swept(tree["sections"])}),
+        documents=tuple(replace(item, under=item.under and _renumbered(item.under, gone)) for item in documents),
+        kept=tuple(replace(item, path=_renumbered(item.path, gone)) for item in kept),
+    )
+
+
+def _mark(tree: dict[str, Any], target: Steps) -> None:
+    """Mark the field that a place names, if a part has it."""
+    for length in range(len(target), 1, -1):
+        row = BY_PATH.get("/".join(name for name, _ in target[1:length]))
+        if row and row.section:
+            within = tree.get(HEAD, {}) if row.section == HEAD else tree["sections"].get(row.section, {})
+            _mark_in(within, target[length - 1 :])
+            return
+
+
+def _mark_in(within: Any, target: Steps) -> None:
+    for number, (name, count) in enumerate(target, 1):
+        key: str | int = name
+        if not isinstance(within, dict) or name not in within:
+            return
+        if isinstance(within[name], list):
+            within, key = within[name], count - 1
+            if count > len(within):
+                return
+        elif count != 1:
+            return
+        if number == len(target):
+            within[key] = _GONE
+        else:
+            within = within[key]
+
+
+def _swept(value: Any) -> Any:
+    """Drop what is marked, and what is empty because of it."""
+    if isinstance(value, dict):
+        left: Any = {name: swept for name, each in value.items() if (swept := _swept(each)) is not _GONE}
+    elif isinstance(value, list):
+        left = [swept for each in value if (swept := _swept(each)) is not _GONE]
+    else:
+        return value
+    return _GONE if value and not left else left
+
+
+def _below(place: Steps | None, gone: Sequence[Steps]) -> bool:
+    return place is not None and any(place[: len(target)] == target for target in gone)
+
+
+def _renumbered(place: str, gone: Sequence[Steps]) -> str:
+    """Lower each number by how many siblings before it are gone."""
+    printed, old = "", steps(place) or []
+    for depth, (name, number) in enumerate(old):
+        before = sum(target[:-1] == old[:depth] and target[-1][0] == name and target[-1][1] < number for target in gone)
+        printed += f"/{name}" if number == 1 else f"/{name}[{number - before}]"
+    return printed
