@@ -34,7 +34,7 @@ OPENAPI: Final = {
 }
 
 
-class ProblemApi(Api):  # type: ignore[misc]  # no type information upstream
+class ProblemApi(Api):
     """The API whose errors are RFC 9457 problems."""
 
     ERROR_SCHEMA = schemas.Problem

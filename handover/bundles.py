@@ -15,9 +15,8 @@ from typing import BinaryIO, Final, cast
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from consent import ledger
 from consent.db import reading
-from consent.events import Event, Kind
+from consent.events import Kind
 from consent.journal import Act
 from consent.terms import Section
 from crypto.bundle import Reader
@@ -282,8 +281,8 @@ def _tell_readers(parts: Parts, act: Act, transfer: Transfer, before: Bundle) ->
     old = set(versions_of(before).values())
     readers = {
         event.by.person
-        for event in ledger.events(act, transfer.pupil).events
-        if isinstance(event, Event) and event.kind is Kind.INZAGE and old & set((event.versions or {}).values())
+        for event in parts.ledger.history(act.session, transfer.pupil).known
+        if event.kind is Kind.INZAGE and old & set((event.versions or {}).values())
     }
     people = contacts(parts.keystore, act.session, transfer.pupil)
     for person in sorted(readers & set(people)):

@@ -3,14 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from consent import ledger
-from consent.events import Draft, Event, Kind
+from consent.events import Draft, Kind
 from consent.journal import Act
 from handover.errors import RequestRefused, not_found
 from handover.idempotency import Answer, Once, carry_out
 from handover.parts import Caller, Parts
 from handover.people import staff_actor
-from handover.transfers import of_side, pupil_of
+from handover.transfers import boards_of, of_side, pupil_of
 from handover.words import keep_words
 
 
@@ -19,11 +18,11 @@ def decide(parts: Parts, caller: Caller, once: Once, transfer: str, objection: s
 
     def work(act: Act) -> Answer | RequestRefused:
         row = of_side(act.session, caller, transfer, "sender")
-        events = ledger.events(act, row.pupil).events
-        objections = [e for e in events if isinstance(e, Event) and e.kind is Kind.OBJECT and e.id == objection]
+        events = parts.ledger.history(act.session, row.pupil).known
+        objections = [event for event in events if event.kind is Kind.OBJECT and event.id == objection]
         if not objections or objections[0].receiver != row.receiver:
             raise not_found()
-        event = ledger.record(
+        event = parts.ledger.record(
             act,
             Draft(
                 kind=Kind.OBJECTION_DECIDED,
@@ -33,6 +32,7 @@ def decide(parts: Parts, caller: Caller, once: Once, transfer: str, objection: s
                 objection=objection,
                 upheld=body["upheld"],
             ),
+            boards_of(act.session, row),
         )
         keep_words(parts, act, row, event.id, body["reason"])
         return {"event": event.id, "upheld": body["upheld"]}

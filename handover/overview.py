@@ -6,10 +6,10 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from consent import ledger
 from consent.db import reading
 from consent.events import Event, Kind
 from consent.guardians import family as family_of
+from consent.ledger import History
 from consent.rule import Granted, allows, decide
 from consent.terms import Section
 from handover.bundles import handed_out, newest, versions_of
@@ -35,26 +35,25 @@ def listing(parts: Parts, caller: Caller, side: str, cursor: str | None) -> Answ
 
 
 def _show(parts: Parts, session: Session, caller: Caller, row: Transfer) -> Answer:
-    events = ledger.events(parts.journal, session, row.pupil)
-    known = [event for event in events.events if isinstance(event, Event)]
+    history = parts.ledger.history(session, row.pupil)
     shared: dict[str, Any] = {
         "transfer": row.id,
         "route": row.route,
         "purpose": row.purpose,
         "state": "open" if row.cancelled_at is None else "cancelled",
-        "applied": any(event.kind is Kind.APPLIED and event.receiver == row.receiver for event in known),
+        "applied": any(event.kind is Kind.APPLIED and event.receiver == row.receiver for event in history.known),
         "opened_at": time(row.opened_at),
     }
     if caller.school == row.sender:
-        return shared | _for_sender(parts, session, row, events, known)
-    return shared | _for_receiver(session, row, known)
+        return shared | _for_sender(parts, session, row, history)
+    return shared | _for_receiver(session, row, history.known)
 
 
-def _for_sender(
-    parts: Parts, session: Session, row: Transfer, history: ledger.History, known: Sequence[Event]
-) -> Answer:
-    bundle, now, policy = newest(session, row.id), parts.clock(), policy_of(row)
-    decisions, waiting = {}, set[str]()
+def _for_sender(parts: Parts, session: Session, row: Transfer, history: History) -> Answer:
+    bundle, now, known = newest(session, row.id), parts.clock(), history.known
+    policy = policy_of(parts, session, row)
+    decisions: dict[str, Answer] = {}
+    waiting: set[str] = set()
     for section in sections_of(row):
         asked = question_of(row, bundle, (section,))
         decision = decide(asked, history.events, history.newest_number, policy, now)

@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 from consent.db import open_engine
 from consent.journal import Journal
 from consent.keystore import KeyStore
+from consent.ledger import Ledger
 from crypto.keys import SignKey
 from handover.blobs import Blobs
 from handover.errors import SettingsRefused
@@ -41,6 +42,7 @@ class Parts:
     main: Engine
     keystore: KeyStore
     journal: Journal
+    ledger: Ledger
     blobs: Blobs
     log_key: SignKey
     clock: Callable[[], datetime]
@@ -77,4 +79,4 @@ def assemble(settings: Settings, clock: Callable[[], datetime] = now) -> Parts:
     keystore = KeyStore(open_engine(settings.keystore_url), settings.keys / EPOCHS)
     journal = Journal(main, keystore, log_key, f"{settings.log}/journal", clock)
     journal.start()
-    return Parts(settings, main, keystore, journal, Blobs(settings.blobs), log_key, clock)
+    return Parts(settings, main, keystore, journal, Ledger(journal), Blobs(settings.blobs), log_key, clock)

@@ -9,14 +9,13 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from consent import ledger
 from consent.events import Actor, Draft, Holder, Kind
-from consent.guardians import age
+from consent.guardians import DECIDES_FROM, anniversary, midnight
 from consent.journal import Act
 from consent.keystore import KeyStore
 from consent.tables import Pupil
@@ -26,8 +25,6 @@ from handover.errors import RequestRefused, not_found
 from handover.idempotency import Answer, Once, carry_out
 from handover.parts import Caller, Parts
 from handover.tables import Person
-
-MAJORITY_OF_CONSENT: Final = 16  # UAVG art. 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +150,7 @@ def _set_custody(
             {f"/holders/{place}/person": "Not a person of this pupil." for place in strangers},
         )
     persons = [str(one.get("person") or secrets.token_hex(16)) for one in holders]
-    ledger.record(
+    parts.ledger.record(
         act,
         Draft(
             kind=Kind.CUSTODY,
@@ -166,6 +163,7 @@ def _set_custody(
             checked_on=custody["evidence"]["date"],
             second=f"{caller.school}.{second}" if second else None,
         ),
+        (caller.board,),
     )
     for person, one in zip(persons, holders, strict=True):
         _keep(parts.keystore, act.session, pupil, Contact(person, Role(one["role"]), one["name"], one["mail"]))
@@ -173,7 +171,7 @@ def _set_custody(
     if "pupil_mail" in custody:
         _keep(parts.keystore, act.session, pupil, Contact(pupil, Role.PUPIL, "", custody["pupil_mail"]))
         answer.append({"person": pupil, "role": str(Role.PUPIL)})
-    elif age(birth_date, act.now) >= MAJORITY_OF_CONSENT and pupil not in known:
+    elif midnight(anniversary(birth_date, DECIDES_FROM)) <= act.now and pupil not in known:
         raise RequestRefused(
             "PUPIL_MAIL_MISSING",
             422,

@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from consent import ledger
 from consent.answers import Scope, standing, successors
 from consent.events import Event
 from consent.guardians import family
 from consent.journal import Actor
 from consent.tables import Pupil
-from consent.terms import Ground, Purpose, Route, Section, ground
+from consent.terms import Ground, Policy, Purpose, Route, Section, ground
 from handover import notices
 from handover.accesslog import Did, record
 from handover.bundles import newest, versions_of
@@ -24,15 +23,15 @@ from handover.transfers import boards_of, policy_of, print_policy, sections_of, 
 ANSWER_LASTS: Final = timedelta(days=365)
 
 
-def requirements(transfer: Transfer) -> dict[Section, Ground]:
+def requirements(policy: Policy, transfer: Transfer) -> dict[Section, Ground]:
     """Say what each section that is asked for needs, by the table of grounds."""
-    kind, route, purpose = policy_of(transfer).kind, Route(transfer.route), Purpose(transfer.purpose)
-    return {name: ground(kind, route, purpose, name).ground for name in sections_of(transfer)}
+    route, purpose = Route(transfer.route), Purpose(transfer.purpose)
+    return {name: ground(policy.kind, route, purpose, name).ground for name in sections_of(transfer)}
 
 
-def notice_of(transfer: Transfer) -> notices.Notice:
+def notice_of(policy: Policy, transfer: Transfer) -> notices.Notice:
     """Give the text that is shown about a transfer."""
-    needs = requirements(transfer)
+    needs = requirements(policy, transfer)
     statutory = Ground.STATUTORY in needs.values()
     ends, purpose = until(transfer), Purpose(transfer.purpose)
     return notices.notice(transfer.sender, transfer.receiver, purpose, ends, needs, statutory=statutory)
@@ -57,8 +56,8 @@ def question(parts: Parts, token: str) -> Answer:
             boards=boards_of(act.session, transfer),
             pupil=visitor.pupil,
         )
-        history = ledger.events(act, visitor.pupil)
-        known = [event for event in history.events if isinstance(event, Event)]
+        known = parts.ledger.history(act.session, visitor.pupil).known
+        policy = policy_of(parts, act.session, transfer)
         child = child_of(parts.keystore, act.session.get_one(Pupil, visitor.pupil))
         bundle = newest(act.session, transfer.id)
         deciders = _deciders(known, visitor, transfer, act.now)
@@ -69,17 +68,17 @@ def question(parts: Parts, token: str) -> Answer:
         "receiver": transfer.receiver,
         "route": transfer.route,
         "purpose": transfer.purpose,
-        "policy": print_policy(policy_of(transfer)),
+        "policy": print_policy(policy),
         "state": "open" if transfer.cancelled_at is None else "cancelled",
         "until": time(until(transfer)),
-        "notice": _print_notice(transfer),
-        "sections": _print_sections(transfer, visitor, known, bundle),
+        "notice": _print_notice(policy, transfer),
+        "sections": _print_sections(policy, transfer, visitor, known, bundle),
         "deciders": deciders,
     }
 
 
-def _print_notice(transfer: Transfer) -> Answer:
-    text = notice_of(transfer)
+def _print_notice(policy: Policy, transfer: Transfer) -> Answer:
+    text = notice_of(policy, transfer)
     return {
         "id": text.id,
         "version": notices.VERSION,
@@ -90,12 +89,12 @@ def _print_notice(transfer: Transfer) -> Answer:
 
 
 def _print_sections(
-    transfer: Transfer, visitor: Visitor, known: Sequence[Event], bundle: Bundle | None
+    policy: Policy, transfer: Transfer, visitor: Visitor, known: Sequence[Event], bundle: Bundle | None
 ) -> list[Answer]:
     versions = versions_of(bundle)
     mine = standing(known, successors(known)).get(visitor.person, {}).get(_scope(transfer))
     shown = []
-    for section, need in requirements(transfer).items():
+    for section, need in requirements(policy, transfer).items():
         name, what = notices.SECTIONS[section]
         answer = None
         if mine is not None and (section in mine.noes or section in mine.grants):

@@ -26,7 +26,6 @@ from typing import Final
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from consent import ledger
 from consent.db import reading, writing
 from consent.journal import Act
 from consent.rule import Granted, Question, Refused
@@ -94,7 +93,7 @@ def release(parts: Parts, caller: Caller, transfer: str, sections: tuple[Section
     with parts.journal.act(schools_shared=(caller.school,), pupil=pupil) as act:  # (2)
         row = act.session.get_one(Transfer, transfer)
         bundle = newest(act.session, transfer)
-        decision = ledger.ask(act, question_of(row, bundle, sections), policy_of(row))  # (3)
+        decision = parts.ledger.ask(act, question_of(row, bundle, sections), policy_of(parts, act.session, row))  # (3)
         withheld = Withheld(decision.reason.name) if isinstance(decision, Refused) else None
         found = withheld or _ready(parts, act, row, bundle, sections, shredding)  # (4)
         index = _log(act, caller, row, bundle, sections, decision, found)  # (5)

@@ -68,7 +68,10 @@ class Person(Main):
 
 
 class Transfer(Main):
-    """One pupil's file, from one sender to one receiver, for one purpose. `policy` is frozen when it opens."""
+    """One pupil's file, from one sender to one receiver, for one purpose.
+
+    `policy` is the journal index of the sending board's POLICY when it opened, by which it is judged from then on.
+    """
 
     __tablename__ = "transfer"
     __table_args__ = (
@@ -82,7 +85,7 @@ class Transfer(Main):
     route: Mapped[str] = mapped_column(String(8))
     purpose: Mapped[str] = mapped_column(String(16))
     sections: Mapped[str] = mapped_column(String(200))
-    policy: Mapped[str] = mapped_column(Text)
+    policy: Mapped[int]
     opened_at: Mapped[datetime] = mapped_column(UTC)
     cancelled_at: Mapped[datetime | None] = mapped_column(UTC)
     received_at: Mapped[datetime | None] = mapped_column(UTC)

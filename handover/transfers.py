@@ -4,7 +4,6 @@ The sender opens and cancels, the receiver confirms the aanmelding and acknowled
 stored here: it is asked of the ledger each time.
 """
 
-import json
 import secrets
 from collections.abc import Mapping
 from datetime import datetime
@@ -13,11 +12,10 @@ from typing import Any
 from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
-from consent import ledger
 from consent.db import reading
 from consent.events import Draft, Kind
 from consent.journal import Act
-from consent.terms import Ground, Level, Policy, PolicyKind, Purpose, Route, Section, ground
+from consent.terms import Ground, Policy, Purpose, Route, Section, ground
 from handover.accesslog import Did, record, staff
 from handover.errors import RequestRefused, not_found
 from handover.idempotency import Answer, Once, carry_out
@@ -33,15 +31,11 @@ def sections_of(transfer: Transfer) -> tuple[Section, ...]:
     return tuple(Section(name) for name in transfer.sections.split(","))
 
 
-def policy_of(transfer: Transfer) -> Policy:
-    """Give the sending board's policy as it was when the transfer opened."""
-    data = json.loads(transfer.policy)
-    return Policy(
-        kind=PolicyKind(data["kind"]),
-        waiting_days=data["waiting_days"],
-        consent_level=Level(data["consent_level"]),
-        explicit_level=Level(data["explicit_level"]),
-    )
+def policy_of(parts: Parts, session: Session, transfer: Transfer) -> Policy:
+    """Give the sending board's policy as it was when the transfer opened: the entry that froze it is read again."""
+    chosen = parts.ledger.policy_at(session, transfer.policy).policy
+    assert chosen is not None  # `policy_at` refuses an entry without one
+    return chosen
 
 
 def time(moment: datetime | None) -> str | None:
@@ -72,10 +66,10 @@ def still_open(transfer: Transfer) -> Transfer:
     return transfer
 
 
-def boards_of(session: Session, transfer: Transfer) -> list[str]:
+def boards_of(session: Session, transfer: Transfer) -> tuple[str, ...]:
     """Give the boards of both sides."""
     wanted = select(School.board).where(School.code.in_([transfer.sender, transfer.receiver]))
-    return sorted(set(session.scalars(wanted)))
+    return tuple(sorted(set(session.scalars(wanted))))
 
 
 def pupil_of(parts: Parts, caller: Caller, transfer: str) -> str:
@@ -91,8 +85,8 @@ def open_transfer(parts: Parts, caller: Caller, once: Once, body: Mapping[str, A
         own_pupil(session, caller, pupil)
 
     def work(act: Act) -> Answer | RequestRefused:
-        policy = ledger.policy_of(act.session, caller.board)
-        if policy is None:
+        chosen = parts.ledger.policy_of(act.session, caller.board)
+        if chosen is None or chosen.policy is None:
             return RequestRefused("POLICY_MISSING", 409, "Your board hasn't chosen a policy yet.")
         other = act.session.get(School, receiver)
         if other is None or receiver == caller.school:
@@ -106,13 +100,13 @@ def open_transfer(parts: Parts, caller: Caller, once: Once, body: Mapping[str, A
             route=body["route"],
             purpose=body["purpose"],
             sections=",".join(name for name in Section if name in body["sections"]),
-            policy=json.dumps(print_policy(policy)),
+            policy=chosen.index,
             opened_at=act.now,
         )
         act.session.add(row)
         act.session.flush()
         _logged(act, Did.TRANSFER_OPENED, caller, row)
-        return {"transfer": row.id, "policy": policy.kind}
+        return {"transfer": row.id, "policy": str(chosen.policy.kind)}
 
     return carry_out(parts, once, lambda: parts.journal.act(pupil=pupil), work)
 
@@ -136,7 +130,7 @@ def confirm_application(parts: Parts, caller: Caller, once: Once, transfer: str)
 
     def work(act: Act) -> Answer:
         row = still_open(of_side(act.session, caller, transfer, "receiver"))
-        ledger.record(
+        parts.ledger.record(
             act,
             Draft(
                 kind=Kind.APPLIED,
@@ -145,6 +139,7 @@ def confirm_application(parts: Parts, caller: Caller, once: Once, transfer: str)
                 subject=row.pupil,
                 receiver=row.receiver,
             ),
+            boards_of(act.session, row),
         )
         return {"transfer": row.id, "applied": True}
 
@@ -157,14 +152,14 @@ def invoke_law(parts: Parts, caller: Caller, once: Once, transfer: str, sections
 
     def work(act: Act) -> Answer | RequestRefused:
         row = still_open(of_side(act.session, caller, transfer, "sender"))
-        kind, asked = policy_of(row).kind, [name for name in Section if name in sections]
+        kind, asked = policy_of(parts, act.session, row).kind, [name for name in Section if name in sections]
         cells = {name: ground(kind, Route(row.route), Purpose(row.purpose), name) for name in asked}
         wrong = [name for name, cell in cells.items() if cell.ground is not Ground.STATUTORY]
         if wrong:
             where = {f"/sections/{sections.index(name)}": "The law doesn't send this section; ask." for name in wrong}
             return RequestRefused("NOT_STATUTORY", 422, "Under your board's policy these need consent.", where)
         for name, cell in cells.items():
-            ledger.record(
+            parts.ledger.record(
                 act,
                 Draft(
                     kind=Kind.STATUTORY,
@@ -177,6 +172,7 @@ def invoke_law(parts: Parts, caller: Caller, once: Once, transfer: str, sections
                     sections=(name,),
                     article=cell.source,
                 ),
+                boards_of(act.session, row),
             )
         return {"transfer": row.id, "sections": [str(name) for name in asked]}
 

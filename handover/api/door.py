@@ -58,7 +58,7 @@ class StrictParser(FlaskParser):
             raise RequestRefused("BAD_JSON", 400, f"The body can't be read: {error}.") from None
 
 
-class Blueprint(SmorestBlueprint):  # type: ignore[misc]  # no type information upstream
+class Blueprint(SmorestBlueprint):
     """A blueprint whose JSON bodies are read by the strict parser."""
 
     ARGUMENTS_PARSER = StrictParser()
