@@ -26,6 +26,9 @@ INDEX_LEAST = 16 << 10
 PIECE = 1 << 20
 """Bytes that are read and worked on at a time."""
 
+WORTH_A_THREAD = 256 << 10
+"""Below this many bytes, hashing them on a thread of its own costs more than it saves."""
+
 CHUNK, _TAG, _PREAMBLE = 16 << 10, 16, 24 + 32
 
 

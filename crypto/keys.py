@@ -130,7 +130,11 @@ def hpke_seal(public: bytes, plaintext: bytes, info: bytes) -> bytes:
 
     Raises KeyRefused for a malformed key or one with a small-order point.
     """
-    return _SUITE.encrypt(plaintext, _seal_public(public), info)
+    key = _seal_public(public)
+    try:
+        return _SUITE.encrypt(plaintext, key, info)
+    except ValueError:
+        raise KeyRefused("the key can't be sealed to: its X25519 part is a point of small order") from None
 
 
 def slot_key(share: bytes, secret: bytes, info: bytes) -> bytes:
@@ -141,6 +145,11 @@ def slot_key(share: bytes, secret: bytes, info: bytes) -> bytes:
 def check_seal_public(public: bytes) -> None:
     """Raise KeyRefused unless these bytes are an X-Wing public key that can be sealed to."""
     _seal_public(public)
+    try:
+        # Any private key shows a point of small order: the shared secret is zero.
+        X25519PrivateKey.generate().exchange(X25519PublicKey.from_public_bytes(public[_MLKEM_PUBLIC_SIZE:]))
+    except ValueError:
+        raise KeyRefused("not an X-Wing public key: its X25519 part is a point of small order") from None
 
 
 def _seal_public(public: bytes) -> MLKEM768X25519PublicKey:
@@ -151,10 +160,6 @@ def _seal_public(public: bytes) -> MLKEM768X25519PublicKey:
     if int.from_bytes(point, "little") >= _X25519_PRIME:
         raise KeyRefused("not an X-Wing public key: its X25519 part is not canonical")
     x25519 = X25519PublicKey.from_public_bytes(point)
-    try:
-        X25519PrivateKey.from_private_bytes(bytes(32)).exchange(x25519)
-    except ValueError:
-        raise KeyRefused("not an X-Wing public key: its X25519 part is a point of small order") from None
     try:
         return MLKEM768X25519PublicKey(MLKEM768PublicKey.from_public_bytes(public[:_MLKEM_PUBLIC_SIZE]), x25519)
     except ValueError:

@@ -5,7 +5,7 @@ README.md, "The sealed bundle", is the specification; the steps of `seal` carry 
 
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +21,7 @@ from crypto.bundle import (
     ITEMS_LIMIT,
     PIECE,
     PRESENT,
+    WORTH_A_THREAD,
     Item,
     ciphertext_size,
     padded_size,
@@ -60,8 +61,6 @@ if TYPE_CHECKING:
 _SIGNATURES_SIZE = 2 + 64
 _NO_HASH = bytes(HASH_SIZE)
 _ZEROS = memoryview(bytes(PIECE))
-# Below this a second thread costs more than it saves.
-_WORTH_A_THREAD = 256 << 10
 
 
 class Source(Protocol):
@@ -76,12 +75,17 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A document of a section: what the index says of it, and how to read its `size` bytes."""
+    """A document of a section: what the index says of it, and how to read its `size` bytes.
+
+    Who knows the SHA-256 of those bytes already gives it and saves hashing them again; it must be right, since the
+    receiver compares.
+    """
 
     name: str
     media_type: str
     size: int
     open: Callable[[], Source]
+    sha256: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,15 +106,25 @@ class Sealed:
 
 @dataclass(slots=True)
 class _Press:
-    """What every item of a bundle is pressed through: the reused buffers, and the thread that hashes beside them."""
+    """What every item of a bundle is pressed through.
+
+    Two pairs of buffers take turns: while one is hashed on other threads, the other is filled and encrypted.
+    """
 
     binding: bytes
     out: BinaryIO
     hasher: Executor
     progress: Callable[[int], None]
-    plain: memoryview
-    sealed: memoryview
+    plain: tuple[memoryview, memoryview]
+    sealed: tuple[memoryview, memoryview]
     done: int = 0
+
+    def beside(self, digest: "_Hash", data: memoryview) -> "list[Future[None]]":
+        """Hash on another thread where that pays; what is given back must be waited for before the buffer changes."""
+        if len(data) < WORTH_A_THREAD:
+            digest.update(data)
+            return []
+        return [self.hasher.submit(digest.update, data)]
 
 
 def seal(
@@ -160,7 +174,7 @@ def seal(
     start = out.tell()
     out.seek(start + _head_size(core))
     slots, shares = {}, {}
-    with _press(binding, out, progress or (lambda _: None)) as press:
+    with _press(binding, out, _largest(contents), progress or (lambda _: None)) as press:
         for name in core.sections:
             key = secrets.token_bytes(SECRET_SIZE)
             part = _seal_section(press, key, name, contents.get(name, Content(None)))  # (3) (4)
@@ -181,11 +195,21 @@ def _head_size(core: Core) -> int:
 
 
 @contextmanager
-def _press(binding: bytes, out: BinaryIO, progress: Callable[[int], None]) -> Iterator[_Press]:
-    # An update of a full buffer gives at most one chunk more than fits, held back from the update before.
-    plain, sealed = bytearray(PIECE), bytearray(ciphertext_size(PIECE + CHUNK))
-    with ThreadPoolExecutor(1) as hasher:
-        yield _Press(binding, out, hasher, progress, memoryview(plain), memoryview(sealed))
+def _press(binding: bytes, out: BinaryIO, largest: int, progress: Callable[[int], None]) -> Iterator[_Press]:
+    size = min(PIECE, largest)
+    # An update gives at most one chunk more than it is given, held back from the update before.
+    plain, sealed = _buffers(size), _buffers(ciphertext_size(size + CHUNK))
+    with ThreadPoolExecutor(2) as hasher:
+        yield _Press(binding, out, hasher, progress, plain, sealed)
+
+
+def _largest(contents: Mapping[str, Content]) -> int:
+    sizes = [each.size for content in contents.values() for each in content.documents]
+    return padded_size(max(sizes, default=0), 0)
+
+
+def _buffers(size: int) -> tuple[memoryview, memoryview]:
+    return memoryview(bytearray(size)), memoryview(bytearray(size))
 
 
 def _make_slot(binding: bytes, to: bytes, name: str, part: bytes, secret: bytes, key: bytes) -> tuple[Slot, bytes]:
@@ -211,15 +235,14 @@ def _seal_section(press: _Press, key: bytes, name: str, content: Content) -> byt
     head = out.tell()
     index_at = head + len(_print_section_head(print_items(items)))
     out.seek(index_at + items[0].length)
-    hashes = []
+    hashes: list[bytes] = []
     for number, document in enumerate(documents, 1):
-        with closing(document.open()) as source:
-            items[number], digest = _seal_item(press, key, name, number, source, document.size, totals[number])
+        items[number], digest = _seal_document(press, key, (name, number), document, totals[number])
         hashes.append(digest)
     end = out.tell()
     out.seek(index_at)
     index = BytesIO(_print_index(printed, documents, hashes))
-    items[0], _ = _seal_item(press, key, name, 0, index, index_size, totals[0])
+    items[0] = _seal_item(press, key, (name, 0), index, index_size, totals[0])
     out.seek(head)
     out.write(_print_section_head(listed := print_items(items)))
     out.seek(end)
@@ -239,46 +262,66 @@ def _print_index(content: bytes, documents: Sequence[Document], hashes: Sequence
     return b'{"content":%b,"documents":%b}' % (content, canon(listed))
 
 
-def _seal_item(
-    press: _Press, key: bytes, name: str, number: int, source: Source, size: int, total: int
+def _seal_document(
+    press: _Press, key: bytes, place: tuple[str, int], document: Document, total: int
 ) -> tuple[Item, bytes]:
-    """Write an item's ciphertext; gives the item, and the SHA-256 of its data."""
-    cipher = Cobblestone256Encryptor(key, item_context(press.binding, name, number))
-    data, ciphertext = sha256(), sha256()
-    for piece in _plaintext(press, source, size, total, data):
-        count = cipher.update_into(piece, press.sealed)
-        ciphertext.update(press.sealed[:count])
-        press.out.write(press.sealed[:count])
+    """Write the ciphertext of a document; gives the item, and the SHA-256 of the document."""
+    with closing(document.open()) as source:
+        if document.sha256 is not None:
+            return _seal_item(press, key, place, source, document.size, total), document.sha256
+        digest = sha256()
+        return _seal_item(press, key, place, source, document.size, total, digest), digest.digest()
+
+
+def _seal_item(
+    press: _Press,
+    key: bytes,
+    place: tuple[str, int],
+    source: Source,
+    size: int,
+    total: int,
+    plain: "_Hash | None" = None,
+) -> Item:
+    """Write the ciphertext of the item at this place, a section and a number; `plain`, where given, hashes its data."""
+    cipher = Cobblestone256Encryptor(key, item_context(press.binding, *place))
+    sealed = sha256()
+    pending: list[Future[None]] = []
+    for turn, (piece, data) in enumerate(_plaintext(press, source, size, total)):
+        ciphertext = press.sealed[turn % 2]
+        ciphertext = ciphertext[: cipher.update_into(piece, ciphertext)]
+        for each in pending:
+            each.result()
+        pending = press.beside(sealed, ciphertext) + (press.beside(plain, data) if plain else [])
+        press.out.write(ciphertext)
+        press.done += len(data)
+        press.progress(press.done)
     last = cipher.finalize()
-    ciphertext.update(last)
     press.out.write(last)
-    return Item(ciphertext_size(total), ciphertext.digest()), data.digest()
+    for each in pending:
+        each.result()
+    sealed.update(last)
+    return Item(ciphertext_size(total), sealed.digest())
 
 
-def _plaintext(press: _Press, source: Source, size: int, total: int, digest: "_Hash") -> Iterator[memoryview]:
-    """Give an item's plaintext, its length, its data and zeros, in pieces of the one buffer; hash the data beside."""
-    buffer, left = press.plain, size
+def _plaintext(press: _Press, source: Source, size: int, total: int) -> Iterator[tuple[memoryview, memoryview]]:
+    """Give an item's plaintext in pieces, its length, its data and zeros, and beside each the data in it.
+
+    A piece stays as it is until the next but one is asked for.
+    """
+    buffer, other = press.plain
     buffer[:8] = size.to_bytes(8, "big")
-    start = 8
+    start, left = 8, size
     while total:
-        data = buffer[start : start + min(left, PIECE - start)]
+        data = buffer[start : start + left]
         _fill(source, data)
         left -= len(data)
         end = start + len(data)
-        zeros = min(total - end, PIECE - end)
-        buffer[end : end + zeros] = _ZEROS[:zeros]
-        if len(data) < _WORTH_A_THREAD:
-            digest.update(data)
-            yield buffer[: end + zeros]
-        else:
-            hashed = press.hasher.submit(digest.update, data)
-            yield buffer[: end + zeros]
-            # The buffer is filled again only when both have read it.
-            hashed.result()
-        press.done += len(data)
-        press.progress(press.done)
-        total -= end + zeros
+        piece = buffer[:total]
+        piece[end:] = _ZEROS[: len(piece) - end]
+        yield piece, data
+        total -= len(piece)
         start = 0
+        buffer, other = other, buffer
     if source.readinto(memoryview(bytearray(1))):
         raise DocumentChanged("a document is longer than it was said to be")
 

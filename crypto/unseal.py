@@ -7,7 +7,7 @@ import os
 import shutil
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -18,7 +18,7 @@ from cryptography.cobblestone import Cobblestone256Decryptor
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from crypto.bundle import CHUNK, PIECE, Item, Reader, padded_size, parse_items, plain_size
+from crypto.bundle import CHUNK, PIECE, WORTH_A_THREAD, Item, Reader, padded_size, parse_items, plain_size
 from crypto.encoding import INTEGER_MAX, JSON, integer, parse, record, text, unb64
 from crypto.errors import (
     BundleAltered,
@@ -120,7 +120,7 @@ def unseal(
     _check_shares(reader.manifest, shares, placed)  # (6)
     keys = _unwrap(reader.manifest, binding, shares.shares, secret)  # (7)
     with _new_folder(out) as folder, ThreadPoolExecutor(1) as hasher:  # (8)
-        press = _Press(binding, stream, hasher, count, folder, out, _buffer(), _buffer())
+        press = _Press(binding, stream, hasher, count, folder, out, *_buffers(placed))
         opened = Opened(core, {name: _open_section(press, keys[name], name, placed[name]) for name in keys})
         if finish:
             finish(folder, opened)
@@ -215,9 +215,10 @@ class _Press:
     odd: memoryview
 
 
-def _buffer() -> memoryview:
-    # An update of a full piece gives at most one chunk more than fits, held back from the update before.
-    return memoryview(bytearray(PIECE + 2 * CHUNK))
+def _buffers(placed: Mapping[str, _Placed]) -> tuple[memoryview, memoryview]:
+    # An update gives at most one chunk more than it is given, held back from the update before.
+    size = min(PIECE, max(item.length for each in placed.values() for item in each.items)) + CHUNK
+    return memoryview(bytearray(size)), memoryview(bytearray(size))
 
 
 def _open_section(press: _Press, key: bytes, name: str, placed: _Placed) -> Section:
@@ -251,14 +252,18 @@ def _open_document(press: _Press, key: bytes, name: str, number: int, item: Item
 
 def _hashed(hasher: Executor, digest: "_Hash", pieces: Iterator[memoryview]) -> Iterator[memoryview]:
     """Pass pieces on and hash them beside: a piece's hash is waited for only when the next has been decrypted."""
-    pending = None
+    pending: list[Future[None]] = []
     for piece in pieces:
-        if pending:
-            pending.result()
-        pending = hasher.submit(digest.update, piece)
+        for each in pending:
+            each.result()
+        if len(piece) < WORTH_A_THREAD:
+            digest.update(piece)
+            pending = []
+        else:
+            pending = [hasher.submit(digest.update, piece)]
         yield piece
-    if pending:
-        pending.result()
+    for each in pending:
+        each.result()
 
 
 @dataclass(frozen=True, slots=True)
