@@ -37,6 +37,11 @@ class OpenedFolder:
     sections: tuple[str, ...]
     files: tuple[Path, ...]
 
+    @property
+    def id(self) -> str:
+        """The bundle's id as it is printed."""
+        return b64(self.core.bundle)
+
 
 def open_bundle(
     stream: BinaryIO,

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Final
 
 from consent.terms import Section
-from crypto.encoding import Printable
+from crypto.encoding import Printable, b64
 from crypto.files import new_file
 from crypto.keyfile import KeyFile, PublicFile
 from crypto.seal import Content, Document, seal
@@ -36,6 +36,7 @@ from handover.dossier.rules import LeftOut
 from handover.errors import HandoverError
 
 VERSION: Final = 1
+EVERYTHING: Final = frozenset(Section)
 LIFE: Final = timedelta(days=90)
 """How long a bundle may be released: the longest that the format allows."""
 SEALED_APART: Final = ("section", "name", "type", "sha256", "data")
@@ -83,6 +84,11 @@ class Packed:
     left_out: tuple[LeftOut, ...]
     flagged: tuple[Flagged, ...]
 
+    @property
+    def id(self) -> str:
+        """The bundle's id as it is printed."""
+        return b64(self.bundle)
+
 
 def pack(
     dossier: Dossier,
@@ -96,7 +102,7 @@ def pack(
     shares: Path,
     now: datetime,
     order: Order = Order(),
-    only: frozenset[Section] = frozenset(Section),
+    only: frozenset[Section] = EVERYTHING,
     progress: Callable[[int], None] | None = None,
 ) -> Packed:
     """Pack what may travel of a dossier into the files `out` and `shares`; both or neither is there afterwards.

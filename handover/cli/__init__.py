@@ -89,7 +89,8 @@ def lines_of(problem: Exception) -> Iterator[str]:
     elif several := getattr(problem, "problems", ()):
         yield from map(str, several)
     elif isinstance(problem, HandoverError | ConsentError | CryptoError):
-        yield str(problem) or type(problem).__name__
+        reason = getattr(problem, "reason", None)
+        yield f"{reason}: {problem}" if reason else str(problem) or type(problem).__name__
     elif isinstance(problem, OSError):
         where = f"{problem.filename}: " if problem.filename else ""
         yield f"{where}{problem.strerror or type(problem).__name__}"

@@ -26,15 +26,17 @@ class InputRefused(HandoverError):
     """What was typed or named on the command line can't be used."""
 
 
-def passphrase(*, new: bool = False) -> str:
-    """Take the passphrase from the environment, or ask for it unseen; a new one is asked twice.
+def passphrase(of: Path, *, new: bool = False) -> str:
+    """Take the passphrase of a file from the environment, or ask for it unseen; a new one is asked twice.
 
     Never an option: options stand in the process list and in the shell's history.
     """
     if (given := os.environ.get(PASSPHRASE)) is None:
         if not sys.stdin.isatty():
             raise InputRefused(f"no passphrase: set {PASSPHRASE}, or run this on a terminal")
-        given = str(click.prompt("Passphrase", hide_input=True, confirmation_prompt=new, err=True))
+        given = str(
+            click.prompt(f"Passphrase of {printable(of.name)}", hide_input=True, confirmation_prompt=new, err=True)
+        )
     if not given:
         raise InputRefused("an empty passphrase protects nothing")
     return given

@@ -1,0 +1,100 @@
+"""Reading what a command is given: key files, dossiers, shares, attachments."""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from crypto.errors import KeyRefused
+from handover.cli.terminal import InputRefused, passphrase
+
+if TYPE_CHECKING:
+    from consent.terms import Section
+    from crypto.keyfile import KeyFile, PublicFile
+    from crypto.shares import Shares
+    from handover.dossier import Dossier
+    from handover.packing import Attachment
+
+KEYS_LIMIT: Final = 1 << 20
+DOSSIER_LIMIT: Final = 512 << 20
+
+
+def read_bytes(path: Path, limit: int) -> bytes:
+    """Read a whole file that must not be longer than `limit` bytes."""
+    with path.open("rb") as file:
+        data = file.read(limit + 1)
+    if len(data) > limit:
+        raise InputRefused(f"{path.name}: longer than {limit} bytes")
+    return data
+
+
+def read_public(path: Path) -> "PublicFile":
+    """Read a PUBFILE; a KEYFILE is taken too, for what it says openly."""
+    from crypto.encoding import canon, json_load
+    from crypto.keyfile import parse_public
+
+    data = read_bytes(path, KEYS_LIMIT)
+    try:
+        return parse_public(data)
+    except KeyRefused:
+        value = json_load(data, limit=KEYS_LIMIT)
+        if not isinstance(value, dict) or value.pop("secrets", None) is None:
+            raise
+        return parse_public(canon(value))
+
+
+def read_keyfile(path: Path) -> "KeyFile":
+    """Open a KEYFILE with its passphrase, which is asked for only once the file is known to be one."""
+    from crypto.keyfile import parse_private
+
+    data = read_bytes(path, KEYS_LIMIT)
+    return parse_private(data, passphrase(path))
+
+
+def read_shares(path: Path) -> "Shares":
+    """Read a SHARES.json."""
+    from crypto.shares import SHARES_LIMIT, parse_shares
+
+    return parse_shares(read_bytes(path, SHARES_LIMIT))
+
+
+def read_dossier(path: Path) -> tuple["Dossier", tuple[str, ...]]:
+    """Read a dossier from JSON or from OSO XML, whichever it is; gives it with the warnings of its reader."""
+    from handover.dossier import load
+
+    data = read_bytes(path, DOSSIER_LIMIT)
+    if data.lstrip()[:1] == b"{":
+        return load(data), ()
+    from handover.oso import read
+
+    result = read(data)
+    return result.dossier, tuple(map(str, result.warnings))
+
+
+def school_code(text: str) -> str:
+    """Take BRIN and vestiging, or a BRIN alone, which means vestiging 00."""
+    code = text + "00" if re.fullmatch(r"[0-9]{2}[A-Z]{2}", text) else text
+    if re.fullmatch(r"[0-9]{2}[A-Z]{2}[0-9]{2}", code) is None:
+        raise InputRefused("a school is a BRIN, such as 99AB, with or without the vestiging, such as 99AB00")
+    return code
+
+
+def section_names(text: str) -> "frozenset[Section]":
+    """Take section names with commas between them."""
+    from consent.terms import Section
+
+    names = [name.strip() for name in text.split(",")]
+    if wrong := [name for name in names if name not in tuple(Section)]:
+        raise InputRefused(f"{wrong[0] or 'nothing'} isn't a section; the sections are {', '.join(Section)}")
+    return frozenset(map(Section, names))
+
+
+def attachment(text: str) -> "Attachment":
+    """Take FILE, which goes to `reports`, or SECTION=FILE."""
+    from consent.terms import Section
+    from handover.packing import Attachment
+
+    name, _, rest = text.partition("=")
+    section, path = (Section(name), Path(rest)) if name in tuple(Section) and rest else (Section.REPORTS, Path(text))
+    if not path.is_file():
+        raise InputRefused(f"{path.name}: there is no such file to attach")
+    return Attachment(section, path)
