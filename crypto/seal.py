@@ -5,8 +5,7 @@ README.md, "The sealed bundle", is the specification; the steps of `seal` carry 
 
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -21,7 +20,6 @@ from crypto.bundle import (
     ITEMS_LIMIT,
     PIECE,
     PRESENT,
-    WORTH_A_THREAD,
     Item,
     ciphertext_size,
     padded_size,
@@ -106,25 +104,14 @@ class Sealed:
 
 @dataclass(slots=True)
 class _Press:
-    """What every item of a bundle is pressed through.
-
-    Two pairs of buffers take turns: while one is hashed on other threads, the other is filled and encrypted.
-    """
+    """What every item of a bundle is pressed through: two buffers that are used again and again."""
 
     binding: bytes
     out: BinaryIO
-    hasher: Executor
     progress: Callable[[int], None]
-    plain: tuple[memoryview, memoryview]
-    sealed: tuple[memoryview, memoryview]
+    plain: memoryview
+    sealed: memoryview
     done: int = 0
-
-    def beside(self, digest: "_Hash", data: memoryview) -> "list[Future[None]]":
-        """Hash on another thread where that pays; what is given back must be waited for before the buffer changes."""
-        if len(data) < WORTH_A_THREAD:
-            digest.update(data)
-            return []
-        return [self.hasher.submit(digest.update, data)]
 
 
 def seal(
@@ -174,11 +161,11 @@ def seal(
     start = out.tell()
     out.seek(start + _head_size(core))
     slots, shares = {}, {}
-    with _press(binding, out, _largest(contents), progress or (lambda _: None)) as press:
-        for name in core.sections:
-            key = secrets.token_bytes(SECRET_SIZE)
-            part = _seal_section(press, key, name, contents.get(name, Content(None)))  # (3) (4)
-            slots[name], shares[name] = _make_slot(binding, to, name, part, secret, key)  # (5)
+    press = _press(binding, out, progress or (lambda _: None))
+    for name in core.sections:
+        key = secrets.token_bytes(SECRET_SIZE)
+        part = _seal_section(press, key, name, contents.get(name, Content(None)))  # (3) (4)
+        slots[name], shares[name] = _make_slot(binding, to, name, part, secret, key)  # (5)
     end = out.tell()
     manifest = print_manifest(Manifest(core, sealed_secret, slots))  # (6)
     out.seek(start)
@@ -194,22 +181,10 @@ def _head_size(core: Core) -> int:
     return len(print_head(print_manifest(manifest), bytes(_SIGNATURES_SIZE)))
 
 
-@contextmanager
-def _press(binding: bytes, out: BinaryIO, largest: int, progress: Callable[[int], None]) -> Iterator[_Press]:
-    size = min(PIECE, largest)
+def _press(binding: bytes, out: BinaryIO, progress: Callable[[int], None]) -> _Press:
     # An update gives at most one chunk more than it is given, held back from the update before.
-    plain, sealed = _buffers(size), _buffers(ciphertext_size(size + CHUNK))
-    with ThreadPoolExecutor(2) as hasher:
-        yield _Press(binding, out, hasher, progress, plain, sealed)
-
-
-def _largest(contents: Mapping[str, Content]) -> int:
-    sizes = [each.size for content in contents.values() for each in content.documents]
-    return padded_size(max(sizes, default=0), 0)
-
-
-def _buffers(size: int) -> tuple[memoryview, memoryview]:
-    return memoryview(bytearray(size)), memoryview(bytearray(size))
+    sealed = bytearray(ciphertext_size(PIECE + CHUNK))
+    return _Press(binding, out, progress, memoryview(bytearray(PIECE)), memoryview(sealed))
 
 
 def _make_slot(binding: bytes, to: bytes, name: str, part: bytes, secret: bytes, key: bytes) -> tuple[Slot, bytes]:
@@ -283,45 +258,35 @@ def _seal_item(
     plain: "_Hash | None" = None,
 ) -> Item:
     """Write the ciphertext of the item at this place, a section and a number; `plain`, where given, hashes its data."""
-    cipher = Cobblestone256Encryptor(key, item_context(press.binding, *place))
-    sealed = sha256()
-    pending: list[Future[None]] = []
-    for turn, (piece, data) in enumerate(_plaintext(press, source, size, total)):
-        ciphertext = press.sealed[turn % 2]
-        ciphertext = ciphertext[: cipher.update_into(piece, ciphertext)]
-        for each in pending:
-            each.result()
-        pending = press.beside(sealed, ciphertext) + (press.beside(plain, data) if plain else [])
+    cipher, sealed = Cobblestone256Encryptor(key, item_context(press.binding, *place)), sha256()
+    for piece, data in _plaintext(press.plain, source, size, total):
+        ciphertext = press.sealed[: cipher.update_into(piece, press.sealed)]
+        sealed.update(ciphertext)
         press.out.write(ciphertext)
+        if plain:
+            plain.update(data)
         press.done += len(data)
         press.progress(press.done)
     last = cipher.finalize()
-    press.out.write(last)
-    for each in pending:
-        each.result()
     sealed.update(last)
+    press.out.write(last)
     return Item(ciphertext_size(total), sealed.digest())
 
 
-def _plaintext(press: _Press, source: Source, size: int, total: int) -> Iterator[tuple[memoryview, memoryview]]:
-    """Give an item's plaintext in pieces, its length, its data and zeros, and beside each the data in it.
-
-    A piece stays as it is until the next but one is asked for.
-    """
-    buffer, other = press.plain
+def _plaintext(buffer: memoryview, source: Source, size: int, total: int) -> Iterator[tuple[memoryview, memoryview]]:
+    """Give an item's plaintext in pieces, its length, its data and zeros, and with each the data in it."""
     buffer[:8] = size.to_bytes(8, "big")
     start, left = 8, size
     while total:
-        data = buffer[start : start + left]
+        piece = buffer[:total]
+        data = piece[start : start + left]
         _fill(source, data)
         left -= len(data)
         end = start + len(data)
-        piece = buffer[:total]
         piece[end:] = _ZEROS[: len(piece) - end]
         yield piece, data
         total -= len(piece)
         start = 0
-        buffer, other = other, buffer
     if source.readinto(memoryview(bytearray(1))):
         raise DocumentChanged("a document is longer than it was said to be")
 

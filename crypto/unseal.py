@@ -7,18 +7,17 @@ import os
 import shutil
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from hashlib import sha256
+from io import FileIO
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from cryptography.cobblestone import Cobblestone256Decryptor
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from crypto.bundle import CHUNK, PIECE, WORTH_A_THREAD, Item, Reader, padded_size, parse_items, plain_size
+from crypto.bundle import CHUNK, PIECE, Item, Reader, padded_size, parse_items, plain_size
 from crypto.encoding import INTEGER_MAX, JSON, integer, parse, record, text, unb64
 from crypto.errors import (
     BundleAltered,
@@ -44,9 +43,6 @@ from crypto.manifest import (
 )
 from crypto.shares import Shares
 
-if TYPE_CHECKING:
-    from hashlib import _Hash
-
 INDEX_LIMIT = 64 << 20
 INDEX_DEPTH = 64
 NAME_LIMIT = 80
@@ -58,7 +54,11 @@ _SEPARATORS = frozenset('/\\:*?"<>|')
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A document that was opened: what its sender called it, and where it is. The name is data, never a path."""
+    """A document that was opened: what its sender called it, and where it is. The name is data, never a path.
+
+    Its bytes are those that were signed. `sha256` and `media_type` are what the sender said of them in the index; who
+    reads the file to type it, compares.
+    """
 
     name: str
     media_type: str
@@ -119,8 +119,9 @@ def unseal(
     placed = _check_sections(reader, stream, count)  # (5)
     _check_shares(reader.manifest, shares, placed)  # (6)
     keys = _unwrap(reader.manifest, binding, shares.shares, secret)  # (7)
-    with _new_folder(out) as folder, ThreadPoolExecutor(1) as hasher:  # (8)
-        press = _Press(binding, stream, hasher, count, folder, out, *_buffers(placed))
+    with _new_folder(out) as folder:  # (8)
+        # An update gives at most one chunk more than it is given, held back from the update before.
+        press = _Press(binding, stream, count, folder, out, memoryview(bytearray(PIECE + CHUNK)))
         opened = Opened(core, {name: _open_section(press, keys[name], name, placed[name]) for name in keys})
         if finish:
             finish(folder, opened)
@@ -207,18 +208,10 @@ class _Press:
 
     binding: bytes
     stream: BinaryIO
-    hasher: Executor
     count: _Count
     folder: Path
     out: Path
-    even: memoryview
-    odd: memoryview
-
-
-def _buffers(placed: Mapping[str, _Placed]) -> tuple[memoryview, memoryview]:
-    # An update gives at most one chunk more than it is given, held back from the update before.
-    size = min(PIECE, max(item.length for each in placed.values() for item in each.items)) + CHUNK
-    return memoryview(bytearray(size)), memoryview(bytearray(size))
+    buffer: memoryview
 
 
 def _open_section(press: _Press, key: bytes, name: str, placed: _Placed) -> Section:
@@ -238,32 +231,21 @@ def _open_section(press: _Press, key: bytes, name: str, placed: _Placed) -> Sect
 def _open_document(press: _Press, key: bytes, name: str, number: int, item: Item, listed: "_Listed") -> File:
     file_name = f"{name}-{number}-{safe_name(listed.name)}"
     descriptor = os.open(press.folder / file_name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, PRIVATE_FILE)
-    digest, size = sha256(), 0
-    with open(descriptor, "wb") as file:
-        for data in _hashed(press.hasher, digest, _data(press, key, name, number, item)):
-            file.write(data)
-            size += len(data)
-        file.flush()
+    size = 0
+    with open(descriptor, "wb", buffering=0) as file:
+        for data in _data(press, key, name, number, item):
+            size += _write(file, data)
         os.fsync(file.fileno())
-    if size != listed.size or digest.digest() != listed.sha256:
+    if size != listed.size:
         raise BundleAltered(f"a document of {name} isn't the one that its index says")
     return File(listed.name, listed.media_type, size, listed.sha256, press.out / file_name)
 
 
-def _hashed(hasher: Executor, digest: "_Hash", pieces: Iterator[memoryview]) -> Iterator[memoryview]:
-    """Pass pieces on and hash them beside: a piece's hash is waited for only when the next has been decrypted."""
-    pending: list[Future[None]] = []
-    for piece in pieces:
-        for each in pending:
-            each.result()
-        if len(piece) < WORTH_A_THREAD:
-            digest.update(piece)
-            pending = []
-        else:
-            pending = [hasher.submit(digest.update, piece)]
-        yield piece
-    for each in pending:
-        each.result()
+def _write(file: FileIO, data: memoryview) -> int:
+    left = data
+    while left:
+        left = left[file.write(left) :]
+    return len(data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,18 +291,14 @@ def _data(press: _Press, key: bytes, name: str, number: int, item: Item) -> Iter
 
 
 def _plaintext(press: _Press, key: bytes, name: str, number: int, item: Item) -> Iterator[memoryview]:
-    """Decrypt the item at the stream's place, in pieces that aren't empty.
-
-    Two buffers take turns, so that what is done with a piece may last until the piece after the next is asked for.
-    """
+    """Decrypt the item at the stream's place, in pieces of the one buffer that aren't empty."""
     cipher = Cobblestone256Decryptor(key, item_context(press.binding, name, number))
-    left, buffer, other = item.length, press.even, press.odd
+    left = item.length
     try:
         while ciphertext := press.stream.read(min(left, PIECE)):
             left -= len(ciphertext)
-            if count := cipher.update_into(ciphertext, buffer):
-                yield buffer[:count]
-                buffer, other = other, buffer
+            if count := cipher.update_into(ciphertext, press.buffer):
+                yield press.buffer[:count]
         if last := cipher.finalize():
             yield memoryview(last)
     except (InvalidTag, ValueError):
