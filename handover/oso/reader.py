@@ -66,11 +66,8 @@ def _line(problem: Problem) -> int:
 
 def _version(root: Element) -> str | None:
     """Look the standard's version up before all else: it decides how strictly the file is read."""
-    for metadata in root.children:
-        for child in metadata.children:
-            if (metadata.name, child.name) == ("metadata", "standaardversie") and child.text:
-                return child.text
-    return None
+    found = (child for metadata in root.children if metadata.name == "metadata" for child in metadata.children)
+    return next((child.text for child in found if child.name == "standaardversie" and 0 < len(child.text) <= 40), None)
 
 
 def _dossier(reading: Reading, version: str) -> Dossier:

@@ -87,7 +87,7 @@ class Reading:
             self.fill(child, path, (), section)
 
     def _put(self, found: dict[str, Any], slot: Slot, child: Element, path: str, section: str) -> None:
-        if child.number > 1 and not (slot.many and slot.part not in GROUPS):
+        if slot.name in found and not (slot.many and slot.part not in GROUPS):
             self.wrong(child, "there already; it may be there once", section)
         elif slot.part and not self.strict and not _fits(child, slot.part):
             self.wrong(child, "not as the standard has it", section)
