@@ -6,13 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from sqlalchemy import Engine, create_engine, make_url
 
-from consent.db import open_engine
+import migrations
+from consent.db import Keys, Main, open_engine
 
 KINDS = ("sqlite", "postgresql")
+WHICH: tuple[migrations.Which, ...] = get_args(migrations.Which)
 _number = count()
 
 
@@ -53,18 +56,18 @@ def postgresql_url(scratch: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def sqlite_templates(scratch: Path) -> dict[str, Path]:
+def sqlite_templates(scratch: Path) -> dict[migrations.Which, Path]:
     """Migrate both databases once as SQLite files."""
-    files = {which: scratch / f"template_{which}.sqlite" for which in ("main", "keys")}
+    files = {which: scratch / f"template_{which}.sqlite" for which in WHICH}
     for which, file in files.items():
         _fill(f"sqlite:///{file}", which)
     return files
 
 
 @pytest.fixture(scope="session")
-def postgresql_templates(postgresql_url: str) -> dict[str, str]:
+def postgresql_templates(postgresql_url: str) -> dict[migrations.Which, str]:
     """Migrate both databases once as PostgreSQL databases that others are copied from."""
-    names = {which: f"template_{which}" for which in ("main", "keys")}
+    names = {which: f"template_{which}" for which in WHICH}
     for which, name in names.items():
         _admin(postgresql_url, f"CREATE DATABASE {name}")
         _fill(_named(postgresql_url, name), which)
@@ -102,11 +105,11 @@ def _fresh(kind: str, request: pytest.FixtureRequest, folder: Path) -> Iterator[
             _admin(request.getfixturevalue("postgresql_url"), f"DROP DATABASE {make_url(url).database} WITH (FORCE)")
 
 
-def _fill(url: str, which: str) -> None:
-    import handover.tables  # noqa: F401  (its tables stand on the same metadata)
-    from consent.db import Keys, Main
+def _fill(url: str, which: migrations.Which) -> None:
+    import handover.tables  # noqa: F401  (until its migration is written, its tables are made from the metadata)
 
     engine = open_engine(url)
+    migrations.upgrade(engine, which)
     (Main if which == "main" else Keys).metadata.create_all(engine)
     engine.dispose()
 
