@@ -1,0 +1,47 @@
+"""The two schools of these tests, and a small bundle between them."""
+
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+from crypto.keyfile import KeyFile
+from crypto.keys import SealKey, SignKey
+from crypto.shares import Shares
+from crypto.unseal import Opened, unseal
+from tests.crypto.forge import Forgery, index, padded
+
+
+def keys(school: str, number: int) -> KeyFile:
+    seeds = [bytes([number + each]) * 32 for each in range(3)]
+    return KeyFile(
+        school, SealKey.from_seed(seeds[0]), SignKey.from_seed(seeds[1]), SignKey.from_seed(seeds[2], "request")
+    )
+
+
+SENDER, RECIPIENT, OTHER = keys("99AB00", 1), keys("99CD01", 11), keys("99EF02", 21)
+DOCUMENT = ("verslag.pdf", "application/pdf", b"%PDF-1.7 een verzonnen verslag")
+
+
+def forgery(**choices: object) -> Forgery:
+    choices.setdefault(
+        "sections", {"okr": [index({"groep": 8})], "reports": [index(None, [DOCUMENT]), padded(DOCUMENT[2])]}
+    )
+    return Forgery(SENDER.sign.seed, RECIPIENT.seal.public, **choices)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Bundle:
+    data: bytes
+    shares: Shares
+
+    def open(
+        self, out: Path, *, data: bytes | None = None, key: KeyFile = RECIPIENT, sender: KeyFile = SENDER
+    ) -> Opened:
+        stream = BytesIO(self.data if data is None else data)
+        return unseal(stream, key=key, sender=sender.public, shares=self.shares, out=out)
+
+
+def forged(**choices: object) -> Bundle:
+    made = forgery(**choices)
+    data = made.make()
+    return Bundle(data, Shares(made.bundle, RECIPIENT.seal.kid, made.shares))
