@@ -26,7 +26,7 @@ from consent.db import is_postgresql, reading, writing
 from consent.entry import ERASE, PARTS, Actor, Appended, Entry, Leaf, Opened, commitment, print_parts, section_bits
 from consent.errors import IntegrityBroken, KeyUnknown, PupilUnknown, StartRefused
 from consent.keystore import KeyStore, OwnerKey
-from consent.sealing import BY_PERSON, STORED, Stored, open_entry, seal_parts, stored
+from consent.sealing import BY_PERSON, STORED, Stored, open_entry, open_parts, seal_parts, stored
 from consent.tables import JournalBoard, JournalErasure, JournalLeaf, JournalLookup, JournalPart, Pupil
 from crypto.checkpoint import Receipt, parse_checkpoint, print_receipt
 from crypto.keys import SignKey
@@ -260,6 +260,18 @@ class Journal:
             leaf = self._row(session, index).leaf
             proof = self.inclusion_proof(session, index, parse_checkpoint(note).size)
         return print_receipt(Receipt(index, tuple(proof), note, leaf))
+
+    def salted_terms(self, index: int) -> bytes:
+        """Give an entry's terms behind their salt, for whoever may read them beside the receipt.
+
+        Raises `IntegrityBroken` where they were erased or don't open.
+        """
+        with reading(self._main) as session:
+            row = self._row(session, index)
+            terms = open_parts(row, self.owners_of([row], {}), self.origin)["terms"]
+        if terms is None:
+            raise IntegrityBroken("it was erased", index)
+        return terms
 
     # Beginning and starting.
 

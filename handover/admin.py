@@ -20,7 +20,7 @@ from consent.db import open_engine, writing
 from consent.journal import Journal
 from consent.keystore import KeyStore
 from crypto.keys import SignKey, check_sign_public
-from handover import bundles, outbox, release, schools
+from handover import bundles, outbox, release
 from handover.errors import SettingsRefused
 from handover.parts import EPOCHS, LOG_KEY, Parts, now
 from handover.settings import FILE_NAME, Settings, check_origin, load
@@ -62,7 +62,6 @@ def init(home: Path, origin: str, log: str, root: bytes) -> Settings:
     sign_key = SignKey.from_seed((settings.keys / LOG_KEY).read_bytes())
     journal = Journal(main, KeyStore(keys, settings.keys / EPOCHS), sign_key, f"{log}/journal", now)
     journal.initialise()
-    schools.begin_keylog(main, sign_key, f"{log}/keylog")
     return settings
 
 

@@ -27,10 +27,12 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from consent.db import reading, writing
+from consent.entry import SALT_SIZE
 from consent.journal import Act
 from consent.rule import Granted, Question, Refused
 from consent.terms import Purpose, Route, Section
 from crypto.bundle import write_container
+from crypto.checkpoint import parse_receipt
 from crypto.encoding import b64
 from handover.accesslog import SERVICE, Did, record, staff
 from handover.bundles import newest, shred, start_shredding, versions_of
@@ -94,8 +96,10 @@ def release(parts: Parts, caller: Caller, transfer: str, sections: tuple[Section
         row = act.session.get_one(Transfer, transfer)
         bundle = newest(act.session, transfer)
         decision = parts.ledger.ask(act, question_of(row, bundle, sections), policy_of(parts, act.session, row))  # (3)
-        withheld = Withheld(decision.reason.name) if isinstance(decision, Refused) else None
-        found = withheld or _ready(parts, act, row, bundle, sections, shredding)  # (4)
+        if isinstance(decision, Refused):
+            found: _Ready | Withheld = Withheld(decision.reason.name)
+        else:
+            found = _ready(parts, act, row, bundle, sections, shredding)  # (4)
         index = _log(act, caller, row, bundle, sections, decision, found)  # (5)
         committed_at = time.monotonic()
     for each in shredding:  # (6) is behind us
@@ -236,12 +240,19 @@ def hand_out(parts: Parts, released: Released) -> Iterator[bytes]:
 
 
 def _head(parts: Parts, released: Released) -> bytes:
+    proof = parts.journal.receipt(released.index)
+    terms = parts.journal.salted_terms(released.index)
     head = {
         "v": 1,
         "transfer": released.transfer,
         "bundle": released.bundle.id,
         "shares": {name: b64(share) for name, share in released.shares.items()},
-        "receipt": parts.journal.receipt(released.index),
+        "receipt": {
+            "leaf": b64(parse_receipt(proof).extra),
+            "terms": json.loads(terms[SALT_SIZE:]),
+            "terms_salt": b64(terms[:SALT_SIZE]),
+            "proof": proof.decode(),
+        },
     }
     return json.dumps(head, separators=(",", ":")).encode()
 

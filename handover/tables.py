@@ -48,14 +48,13 @@ class SchoolKey(Main):
 
 
 class KeyLogEntry(Main):
-    """One plain leaf of the public key log, with the tree after it."""
+    """One plain leaf of the public key log, with the root and the signed checkpoint of the tree that it ends."""
 
     __tablename__ = "keylog_entry"
-    index: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    index: Mapped[int] = mapped_column("idx", primary_key=True, autoincrement=False)
     leaf: Mapped[bytes] = mapped_column(LargeBinary)
-    frontier: Mapped[bytes] = mapped_column(LargeBinary)
     root: Mapped[bytes] = mapped_column(LargeBinary(32))
-    checkpoint: Mapped[str] = mapped_column(Text)
+    checkpoint: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class Person(Main):
@@ -159,7 +158,7 @@ class Release(Main):
     """A granted release by its decision's index in the journal; `closed` is the index of what became of it."""
 
     __tablename__ = "release"
-    index: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    index: Mapped[int] = mapped_column("idx", primary_key=True, autoincrement=False)
     transfer: Mapped[str] = mapped_column(ForeignKey("transfer.id"), index=True)
     bundle: Mapped[str] = mapped_column(ForeignKey("bundle.id"))
     sections: Mapped[str] = mapped_column(String(200))

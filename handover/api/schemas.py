@@ -35,7 +35,7 @@ def words(longest: int = 4000) -> fields.String:
     return fields.String(required=True, validate=[validate.Length(1, longest), _words])
 
 
-def sections() -> fields.Field[list[str]]:
+def sections() -> fields.List[str]:
     """Make a required field for a set of sections."""
     return fields.List(
         fields.String(validate=validate.OneOf(SECTIONS)),

@@ -43,9 +43,9 @@ def publish_keys(body: dict[str, Any], school: str) -> dict[str, Any]:
 @blueprint.route("/schools/<string(maxlength=6):school>", methods=["GET"])
 @public
 @blueprint.response(200)
-def show_school(school: str) -> dict[str, Any]:
+def show_school(school: str) -> Response:
     """Give a school's current public keys with their statements."""
-    return schools.public_file(parts(), school)
+    return Response(schools.public_file(parts(), school), content_type="application/json")
 
 
 @blueprint.route("/keylog", methods=["GET"])
