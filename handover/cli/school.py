@@ -1,0 +1,281 @@
+"""The commands of a school that talk to the service: transfers, sending, fetching, acknowledging.
+
+Each takes the client's settings as options or from the environment. None has a default: nothing is trusted by itself.
+"""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
+
+import click
+
+from consent.terms import Purpose, Route, Section
+from handover.cli.reading import read_bytes, read_keyfile, school_code, section_names
+from handover.cli.terminal import EXISTING, InputRefused, answer, as_json, progress
+from handover.roles import Role
+
+if TYPE_CHECKING:
+    from crypto.encoding import JSON
+    from handover.client import Client
+    from handover.directory import Directory
+    from handover.trust import Trust
+
+P = ParamSpec("P")
+R = TypeVar("R")
+PUPIL_LIMIT = 1 << 16
+FOLDER = click.Path(file_okay=False, path_type=Path)
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Who works where: the client's settings, not yet opened."""
+
+    origin: str
+    keyfile: Path
+    staff: str
+    role: str
+    root: Path | None
+    state: Path | None
+
+    def client(self) -> "Client":
+        """Open the key file and make a client."""
+        from handover.client import Client, Staff
+
+        return Client(self.origin, read_keyfile(self.keyfile), Staff(self.staff, Role(self.role)))
+
+    def trust(self) -> "Trust":
+        """Read the trust file."""
+        from handover.trust import read_trust
+
+        if self.root is None:
+            raise InputRefused("whom to trust must be said: --root or HANDOVER_ROOT")
+        return read_trust(self.root)
+
+    def directory(self, client: "Client") -> "Directory":
+        """Bring the replica of the key log up to date, and check one's own school in it."""
+        from handover.directory import refresh
+
+        if self.state is None:
+            raise InputRefused("where the replica of the key log is kept must be said: --state or HANDOVER_STATE")
+        directory = refresh(client, self.trust(), self.state)
+        directory.check_own(client.key, datetime.now(UTC))
+        return directory
+
+
+_OPTIONS = (
+    click.option("--origin", envvar="HANDOVER_ORIGIN", required=True, help="Address of the service."),
+    click.option("--keyfile", envvar="HANDOVER_KEYFILE", type=EXISTING, required=True, help="The school's key file."),
+    click.option("--staff", envvar="HANDOVER_STAFF", required=True, help="Pseudonym of the member of staff."),
+    click.option("--role", envvar="HANDOVER_ROLE", type=click.Choice(list(map(str, Role))), required=True, help="As what."),
+    click.option("--root", envvar="HANDOVER_ROOT", type=EXISTING, help="The trust file: root and logs."),
+    click.option("--state", envvar="HANDOVER_STATE", type=FOLDER, help="Folder for the replica of the key log."),
+)
+
+
+def at_desk(command: Callable[Concatenate[Desk, P], R]) -> Callable[P, R]:
+    """Give a command the client's settings, as its options, in one value."""
+
+    @functools.wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        settings = {name: kwargs.pop(name) for name in ("origin", "keyfile", "staff", "role", "root", "state")}
+        return command(Desk(**settings), *args, **kwargs)  # type: ignore[arg-type]
+
+    for option in reversed(_OPTIONS):
+        wrapped = option(wrapped)
+    return wrapped
+
+
+@click.group()
+def transfer() -> None:
+    """Open, list and cancel transfers."""
+
+
+@transfer.command("pupil")
+@click.argument("file", type=EXISTING)
+@as_json
+@at_desk
+def pupil(desk: Desk, file: Path, as_json: bool) -> None:
+    """Register a pupil of one's own board, from a JSON file: number, first_name, birth_date, custody.
+
+    A file and not options: a child's name doesn't belong in the shell's history.
+    """
+    from datetime import date
+
+    from crypto.encoding import json_load, record, text
+    from crypto.errors import EncodingRefused
+
+    try:
+        value = json_load(read_bytes(file, PUPIL_LIMIT), limit=PUPIL_LIMIT)
+        said = record(value, "number", "first_name", "birth_date", "custody")
+        number, first_name, born = (
+            text(said["number"]),
+            text(said["first_name"]),
+            date.fromisoformat(text(said["birth_date"])),
+        )
+    except (EncodingRefused, ValueError) as problem:
+        raise InputRefused(f"{file.name}: not a pupil's registration ({type(problem).__name__})") from None
+    with desk.client() as client:
+        made = client.new_pupil(number, first_name, born, said["custody"])
+    _show(made, "pupil", as_json=as_json)
+
+
+@transfer.command("new")
+@click.option("--pupil", "pupil_id", required=True, help="The pupil, as the service named it.")
+@click.option("--to", "receiver", required=True, help="The receiving school: BRIN and vestiging.")
+@click.option("--route", type=click.Choice(list(map(str, Route))), required=True, help="From which kind of school to which.")
+@click.option("--purpose", type=click.Choice(list(map(str, Purpose))), required=True, help="What it is sent for.")
+@click.option("--sections", required=True, metavar="A,B", help="What is to be sent.")
+@as_json
+@at_desk
+def new(desk: Desk, pupil_id: str, receiver: str, route: str, purpose: str, sections: str, as_json: bool) -> None:
+    """Open a transfer of one pupil's dossier to one school."""
+    wanted = section_names(sections)
+    names = [section for section in Section if section in wanted]
+    with desk.client() as client:
+        made = client.new_transfer(pupil_id, school_code(receiver), route, purpose, names)
+    _show(made, "transfer", as_json=as_json)
+
+
+@transfer.command("list")
+@as_json
+@at_desk
+def list_(desk: Desk, as_json: bool) -> None:
+    """List the transfers that this school sends."""
+    _list(desk, "sender", as_json=as_json)
+
+
+@transfer.command("cancel")
+@click.argument("transfer_id", metavar="TRANSFER")
+@as_json
+@at_desk
+def cancel(desk: Desk, transfer_id: str, as_json: bool) -> None:
+    """Cancel a transfer. A wrong receiver is cancelled, never redirected."""
+    with desk.client() as client:
+        _show(client.cancel(transfer_id), "state", as_json=as_json)
+
+
+@transfer.command("invite")
+@click.argument("transfer_id", metavar="TRANSFER")
+@click.argument("person")
+@as_json
+@at_desk
+def invite(desk: Desk, transfer_id: str, person: str, as_json: bool) -> None:
+    """Invite somebody who may speak for the pupil. The link goes to that person alone."""
+    with desk.client() as client:
+        _show(client.invite(transfer_id, person), "invitation", as_json=as_json)
+
+
+@transfer.command("apply")
+@click.argument("transfer_id", metavar="TRANSFER")
+@as_json
+@at_desk
+def apply(desk: Desk, transfer_id: str, as_json: bool) -> None:
+    """Confirm, as the receiver, that the pupil has applied (aanmelding)."""
+    with desk.client() as client:
+        client.confirm_application(transfer_id)
+    answer({"transfer": transfer_id, "applied": True}, f"{transfer_id} applied", as_json=as_json)
+
+
+@transfer.command("law")
+@click.argument("transfer_id", metavar="TRANSFER")
+@click.option("--sections", required=True, metavar="A,B", help="What the law lets go without consent.")
+@as_json
+@at_desk
+def law(desk: Desk, transfer_id: str, sections: str, as_json: bool) -> None:
+    """Invoke the law for sections, where the board chose the policy `wettelijk`."""
+    wanted = section_names(sections)
+    names = [section for section in Section if section in wanted]
+    with desk.client() as client:
+        client.invoke_law(transfer_id, names)
+    answer({"transfer": transfer_id, "sections": names}, f"{transfer_id} {', '.join(names)}", as_json=as_json)
+
+
+@click.command()
+@click.argument("transfer_id", metavar="TRANSFER")
+@click.argument("bundle", type=EXISTING)
+@click.option("--shares", type=EXISTING, required=True, help="The bundle's shares; deleted once the service has them.")
+@as_json
+@at_desk
+def send(desk: Desk, transfer_id: str, bundle: Path, shares: Path, as_json: bool) -> None:
+    """Send a sealed bundle with its release shares."""
+    from handover.sending import send as send_bundle
+
+    with desk.client() as client, progress("sending", bundle.stat().st_size) as done:
+        directory, now = desk.directory(client), datetime.now(UTC)
+        told = send_bundle(client, directory, transfer_id, bundle, shares, keyfile=desk.keyfile, now=now, progress=done)
+    _show(told, "bundle", as_json=as_json)
+
+
+@click.command()
+@as_json
+@at_desk
+def inbox(desk: Desk, as_json: bool) -> None:
+    """List the transfers that are addressed to this school."""
+    _list(desk, "receiver", as_json=as_json)
+
+
+@click.command()
+@click.argument("transfer_id", metavar="TRANSFER")
+@click.option("--sections", metavar="A,B", help="Ask for these only; each is a question of its own.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="New folder for what is released.")
+@as_json
+@at_desk
+def fetch(desk: Desk, transfer_id: str, sections: str | None, out: Path, as_json: bool) -> None:
+    """Ask for the sections of a transfer, one by one, and open what is released.
+
+    The folder gets the bundle, its shares, the receipts, and the opened dossier in `dossier`.
+    """
+    from handover.cli.pack import tell_opened
+    from handover.fetching import DOSSIER
+    from handover.fetching import fetch as fetch_sections
+
+    wanted = frozenset(Section) if sections is None else section_names(sections)
+    names = [section for section in Section if section in wanted]
+    with desk.client() as client:
+        opened = fetch_sections(client, desk.directory(client), desk.trust(), transfer_id, names, out)
+    tell_opened(opened, out / DOSSIER, as_json=as_json)
+
+
+@click.command()
+@click.argument("transfer_id", metavar="TRANSFER")
+@click.option("--placed/--not-placed", default=None, help="Whether the pupil has a place; leave out while unknown.")
+@click.option("--used-for", multiple=True, type=click.Choice(["support", "class", "teaching"]), help="What it served.")
+@as_json
+@at_desk
+def ack(desk: Desk, transfer_id: str, placed: bool | None, used_for: tuple[str, ...], as_json: bool) -> None:
+    """Confirm receipt, and say whether the pupil was placed and what the dossier was used for."""
+    with desk.client() as client:
+        client.acknowledge(transfer_id, placed, used_for or None)
+    answer({"transfer": transfer_id, "received": True, "placed": placed}, f"{transfer_id} received", as_json=as_json)
+
+
+def _list(desk: Desk, side: str, *, as_json: bool) -> None:
+    with desk.client() as client:
+        rows = list(client.transfers(side))
+    lines = [_line(row, "receiver" if side == "sender" else "sender") for row in rows]
+    answer({"transfers": rows}, "\n".join(lines) or "no transfers", as_json=as_json)
+
+
+def _line(row: "dict[str, JSON]", other: str) -> str:
+    """Put a transfer on one line; what waits and what was refused stands behind it on the sender's side."""
+    parts = [str(row.get(name)) for name in ("transfer", other, "route", "purpose", "state")]
+    decisions = row.get("decisions")
+    if isinstance(decisions, dict):
+        parts += [f"{name}:{_decision(said)}" for name, said in decisions.items()]
+    if waiting := row.get("waiting_for"):
+        parts.append(f"waiting for {len(waiting) if isinstance(waiting, list) else waiting}")
+    return "  ".join(parts)
+
+
+def _decision(said: "JSON") -> str:
+    if not isinstance(said, dict):
+        return "?"
+    return "granted" if said.get("granted") is True else str(said.get("reason"))
+
+
+def _show(value: "dict[str, JSON]", name: str, *, as_json: bool) -> None:
+    lines = [f"{value.get(name)}"] + [f"{key}: {told}" for key, told in value.items() if key != name]
+    answer(value, "\n".join(lines), as_json=as_json)

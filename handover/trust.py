@@ -1,0 +1,66 @@
+"""Whom a client believes: the register's root, and the keys under which one service signs its logs.
+
+The trust file comes with a client's settings, from the register and not from the service. Its first line is the public
+key of the root as `handover key identity --root` prints it; every further line is a log's verifier key (C2SP):
+
+    {"public":"...","type":"root","v":1}
+    handover.example/keys+1a2b3c4d+AQ...
+    handover.example/journal+5e6f7a8b+AQ...
+
+There is no trust on first use: what isn't in the file isn't believed.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from crypto.checkpoint import Checkpoint, parse_verifier, verify_checkpoint
+from crypto.errors import CryptoError
+from crypto.keyfile import parse_identity_public
+from handover.errors import HandoverError
+
+LIMIT: Final = 1 << 16
+KEYS: Final = "/keys"
+JOURNAL: Final = "/journal"
+
+
+class TrustRefused(HandoverError):
+    """The trust file isn't one, or says nothing of what is asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """The register's root, and per log's name its public key."""
+
+    root: bytes
+    logs: Mapping[str, bytes]
+
+    def verify(self, note: bytes, suffix: str) -> Checkpoint:
+        """Give the checkpoint in a note that the log whose name ends so has signed; raises CryptoError."""
+        origin, public = self.log(suffix)
+        return verify_checkpoint(note, origin, public)
+
+    def log(self, suffix: str) -> tuple[str, bytes]:
+        """Give name and key of the log whose name ends so; raises TrustRefused."""
+        found = [(name, public) for name, public in self.logs.items() if name.endswith(suffix)]
+        if len(found) != 1:
+            raise TrustRefused(f"the trust file names no key of the log whose name ends in {suffix}, or more than one")
+        return found[0]
+
+
+def read_trust(path: Path) -> Trust:
+    """Read a trust file; raises TrustRefused, OSError."""
+    with path.open("rb") as file:
+        data = file.read(LIMIT + 1)
+    try:
+        root, *logs = data.decode("utf-8").splitlines()
+        identity = parse_identity_public(root.encode())
+        known = dict(map(parse_verifier, logs))
+    except (UnicodeDecodeError, ValueError, CryptoError):
+        raise TrustRefused(
+            f"{path.name}: not a trust file: the root's public key, then the logs' verifier keys"
+        ) from None
+    if len(data) > LIMIT or identity.kind != "root" or len(known) != len(logs):
+        raise TrustRefused(f"{path.name}: not a trust file: too long, no root in it, or a log named twice")
+    return Trust(identity.public, known)
