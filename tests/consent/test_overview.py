@@ -1,0 +1,95 @@
+from consent.answers import Scope
+from consent.overview import Answer, overview
+from consent.terms import Purpose, Role, Section
+from tests.consent.story import PUPIL, RECEIVER, SENDER, Story, T
+
+SCOPE = Scope(SENDER, RECEIVER, Purpose.PLACEMENT)
+
+
+def seen(*steps, **custody):
+    story = Story()
+    story.tell("CUSTODY", "s1", **{"holders": ["g1", "g2"]} | custody)
+    for kind, by, said in steps:
+        story.tell(kind, by, **said)
+    return overview(story.events, PUPIL, SCOPE, T)
+
+
+def test_who_has_not_answered_is_missing():
+    found = seen(("GRANT", "g1", {}))
+    assert found.custody_known
+    assert found.missing == ("g2",)
+    assert [(p.id, p.role, p.decides, p.has_answered) for p in found.persons] == [
+        ("g1", Role.GUARDIAN, True, True),
+        ("g2", Role.GUARDIAN, True, False),
+        ("kim", Role.PUPIL, False, False),
+    ]
+
+
+def test_a_no_is_an_answer():
+    assert seen(("GRANT", "g1", {}), ("REFUSE", "g2", {"sections": ["okr"]})).missing == ()
+
+
+def test_each_section_shows_what_the_answers_come_to():
+    story = [
+        ("GRANT", "g1", {"sections": ["okr", "opp", "lvs"]}),
+        ("GRANT", "g1", {"sections": ["attendance"], "valid_until": "T", "adds": 1}),
+        ("GRANT", "g1", {"sections": ["support"], "valid_from": "T+1us", "adds": 1}),
+        ("REFUSE", "g1", {"sections": ["opp"]}),
+        ("WITHDRAW", "g1", {"sections": ["lvs"]}),
+        ("GRANT", "g1", {"sections": ["reports"], "receiver": "99CD01"}),
+    ]
+    answers = seen(*story).persons[0].answers
+    assert answers == {
+        Section.OKR: Answer.YES,
+        Section.OPP: Answer.NO,
+        Section.LVS: Answer.WITHDRAWN,
+        Section.ATTENDANCE: Answer.ENDED,
+        Section.SUPPORT: Answer.LATER,
+        Section.REPORTS: Answer.NONE,
+        Section.VIEWS: Answer.NONE,
+        Section.HANDOVER_NOTES: Answer.NONE,
+    }
+
+
+def test_the_newest_versions_shown_to_each_are_kept_apart():
+    found = seen(
+        ("INZAGE", "g1", {"versions": {"okr": "a", "lvs": "b"}}),
+        ("INZAGE", "g1", {"versions": {"okr": "c"}}),
+        ("INZAGE", "g2", {"versions": {"okr": "a"}}),
+        ("INZAGE", "g2", {"versions": {"okr": "z"}, "receiver": "99CD01"}),
+    )
+    assert [person.shown for person in found.persons] == [
+        {Section.OKR: "c", Section.LVS: "b"},
+        {Section.OKR: "a"},
+        {},
+    ]
+
+
+def test_objections_stand_until_they_are_dismissed():
+    steps = [("OBJECT", "g1", {}), ("OBJECT", "g1", {"sections": ["opp"]}), ("OBJECT", "g2", {})]
+    decided = [
+        ("OBJECTION_DECIDED", "s1", {"objection": 1}),
+        ("OBJECTION_DECIDED", "s1", {"objection": 3, "upheld": True}),
+    ]
+    assert [p.objects for p in seen(*steps).persons] == [
+        (Section.OKR, Section.OPP, Section.LVS),
+        (Section.OKR, Section.LVS),
+        (),
+    ]
+    assert [p.objects for p in seen(*steps, *decided).persons] == [(Section.OPP,), (Section.OKR, Section.LVS), ()]
+    again = ("OBJECTION_DECIDED", "s1", {"objection": 3})
+    assert seen(*steps, *decided, again).persons[1].objects == (Section.OKR, Section.LVS)
+
+
+def test_where_custody_is_unknown_nobody_decides():
+    found = seen(evidence=None)
+    assert not found.custody_known
+    assert found.missing == ()
+    assert [person.id for person in found.persons] == ["g1", "g2", "kim"]
+    nobody = overview([], PUPIL, SCOPE, T)
+    assert [person.id for person in nobody.persons] == [PUPIL]
+
+
+def test_from_16_the_pupil_is_missing_and_the_parents_are_not():
+    assert seen(birth_date="2010-06-01").missing == (PUPIL,)
+    assert [person.id for person in seen(birth_date="2009-01-01").persons] == [PUPIL]
