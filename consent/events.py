@@ -153,6 +153,7 @@ FIELDS: Final[dict[Kind, tuple[frozenset[str], frozenset[str]]]] = {
 
 
 _HEAD: Final = frozenset({"v", "id", "key"})
+_KNOWN: Final = {kind: needed | allowed for kind, (needed, allowed) in FIELDS.items()}
 _ABSENT: Final = {field.name: field.default for field in fields(Draft)}
 
 
@@ -214,9 +215,10 @@ def from_terms(
 
 def _contents(kind: Kind, terms: Mapping[str, JSON]) -> dict[str, JSON]:
     """Read every field of the terms, and refuse what this kind lacks, doesn't know, or has in another spelling."""
-    needed, allowed = FIELDS[kind]
+    needed, known = FIELDS[kind][0], _KNOWN[kind]
     names = terms.keys() - _HEAD
-    for name in sorted((needed - names) | (names - needed - allowed)):
+    if not needed <= names <= known:
+        name = min((needed - names) | (names - known))
         raise EventRefused(f"{kind.name}: {name} is {'missing' if name in needed else 'not a field of it'}")
     return {name: _parsed(name, terms.get(name)) for name in ("key", *names)}
 

@@ -161,6 +161,9 @@ def _sum_up(verdicts: Iterable[_Verdict]) -> Granted | Refused:
     return Refused(first, Detail(sections, tuple(sorted({o.person for o in named if o.person is not None}))))
 
 
+_NO_ANSWERS: Final = Answers()
+
+
 class _Case:
     """A question with the events that count for it, sorted out once."""
 
@@ -175,15 +178,19 @@ class _Case:
         self.events = events
         self.answers = standing(events, chain)
         self.here = [event for event in events if scope_of(event, chain) == scope]
+        self.live: dict[Kind, list[Event]] = {}
+        for event in self.here:
+            if is_live(event, now):
+                self.live.setdefault(event.kind, []).append(event)
         self.has_applied = any(e.kind is Kind.APPLIED and scope_of(e, chain)[1] == scope.receiver for e in events)
 
     def naming(self, kind: Kind, section: Section) -> list[Event]:
         """Return the live events of a kind that count for the question and name the section."""
-        return [e for e in self.here if e.kind is kind and section in (e.sections or ()) and is_live(e, self.now)]
+        return [event for event in self.live.get(kind, ()) if section in (event.sections or ())]
 
     def answers_of(self, person: str) -> Answers:
         """Return a person's standing answers in the question's scope."""
-        return self.answers.get(person, {}).get(self.scope) or Answers()
+        return self.answers.get(person, {}).get(self.scope) or _NO_ANSWERS
 
     def has_yes(self, person: str, section: Section) -> bool:
         """Tell whether a live grant of this person covers the section, or a ruling in this person's stead."""
@@ -327,7 +334,7 @@ def _own_answer(event: Event, since: datetime) -> bool:
 
 
 def _good_enough(policy: Policy, need: Ground, live: Sequence[Event]) -> Event | Reason:
-    fitting = [grant for grant in live if need is Ground.CONSENT or grant.ground is Ground.EXPLICIT_CONSENT]
+    fitting = live if need is Ground.CONSENT else [g for g in live if g.ground is Ground.EXPLICIT_CONSENT]
     if not fitting:
         return Reason.EXPLICIT_REQUIRED
     sure = [grant for grant in fitting if grant.by.level >= policy.level(need)]
