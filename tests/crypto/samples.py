@@ -35,10 +35,16 @@ class Bundle:
     shares: Shares
 
     def open(
-        self, out: Path, *, data: bytes | None = None, key: KeyFile = RECIPIENT, sender: KeyFile = SENDER
+        self,
+        out: Path,
+        *,
+        data: bytes | None = None,
+        key: KeyFile = RECIPIENT,
+        sender: KeyFile = SENDER,
+        shares: Shares | None = None,
     ) -> Opened:
         stream = BytesIO(self.data if data is None else data)
-        return unseal(stream, key=key, sender=sender.public, shares=self.shares, out=out)
+        return unseal(stream, key=key, sender=sender.public, shares=shares or self.shares, out=out)
 
 
 def forged(**choices: object) -> Bundle:
