@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final, Self
 from urllib.parse import quote
 
 from crypto.encoding import JSON, Printable, b64, canon, json_load
@@ -65,8 +65,105 @@ class Release:
     container: Iterator[bytes]
 
 
-class Client:
-    """Talks to one service for one school. Use it as a context manager: it holds connections."""
+class PublicClient:
+    """Talks to one service without a school's key: what is public, and what carries signatures of its own.
+
+    Use it as a context manager: it holds connections.
+    """
+
+    def __init__(self, origin: str) -> None:
+        """Prepare a client; raises SettingsRefused for an origin that isn't https or this machine."""
+        import httpx
+
+        if wrong := check_origin(origin):
+            raise SettingsRefused((wrong,))
+        self.origin = origin
+        self._http = httpx.Client(follow_redirects=False, timeout=httpx.Timeout(60, connect=10))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+    def put_board(self, certificate: Printable) -> dict[str, JSON]:
+        """Register a board by its certificate."""
+        return self._json("POST", "/v1/boards", {"certificate": certificate})
+
+    def put_policy(self, board: str, policy: Printable, signature: bytes) -> dict[str, JSON]:
+        """Publish a board's policy, signed by its identity."""
+        body: Printable = {"policy": policy, "signature": b64(signature)}
+        return self._json("PUT", f"/v1/boards/{_id(board)}/policy", body)
+
+    def put_keys(self, school: str, statements: Sequence[Printable]) -> dict[str, JSON]:
+        """Publish the key statements of one set of a school's keys."""
+        return self._json("POST", f"/v1/schools/{_id(school)}/keys", {"statements": list(statements)})
+
+    def get_school(self, school: str) -> dict[str, JSON]:
+        """Get a school's public file as the service tells it: a claim, to be checked against the key log."""
+        return self._json("GET", f"/v1/schools/{_id(school)}")
+
+    def keylog(self, start: int) -> dict[str, JSON]:
+        """Get entries of the key log from an index on."""
+        return self._json("GET", f"/v1/keylog?start={start}")
+
+    def keylog_checkpoint(self) -> bytes:
+        """Get the key log's signed checkpoint."""
+        return self._text("/v1/keylog/checkpoint")
+
+    def journal_checkpoint(self) -> bytes:
+        """Get the journal's signed checkpoint."""
+        return self._text("/v1/journal/checkpoint")
+
+    def _json(self, method: str, path: str, body: Printable = None) -> dict[str, JSON]:
+        content, headers = (b"", {}) if body is None else self._body(body)
+        import httpx
+
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                with self._exchange(method, path, headers, content) as response:
+                    return _read_json(response)
+            except ServiceFailed as failure:
+                # The same Idempotency-Key goes with every attempt, so a lost answer has no second effect (bad case H6).
+                if attempt == ATTEMPTS or not isinstance(failure.__cause__, httpx.TransportError):
+                    raise
+        raise AssertionError("the last attempt returns or raises")
+
+    def _text(self, path: str) -> bytes:
+        with self._exchange("GET", path, {}, b"") as response:
+            return _read(response)
+
+    def _body(self, body: Printable) -> tuple[bytes, dict[str, str]]:
+        content = canon(body)
+        return content, {
+            "Content-Type": "application/json",
+            "Content-Digest": content_digest(hashlib.sha256(content).digest()),
+            "Idempotency-Key": f'"{secrets.token_urlsafe(24)}"',
+        }
+
+    @contextmanager
+    def _exchange(
+        self, method: str, path: str, headers: Mapping[str, str], content: bytes | Iterable[bytes]
+    ) -> Iterator["httpx.Response"]:
+        import httpx
+
+        url = self.origin + path
+        prepared = dict(self._prepared(method, url, headers))
+        try:
+            with self._http.stream(method, url, headers=prepared, content=content or None) as response:
+                if not response.is_success:
+                    raise _refusal(response)
+                yield response
+        except httpx.TransportError as error:
+            raise ServiceFailed(f"the service at {self.origin} gave no answer ({type(error).__name__})") from error
+
+    def _prepared(self, method: str, url: str, headers: Mapping[str, str]) -> Mapping[str, str]:
+        """Give the headers of a request as they are sent."""
+        return headers
+
+
+class Client(PublicClient):
+    """Talks to one service for one school, each request signed with the school's `request` key."""
 
     def __init__(
         self,
@@ -76,56 +173,13 @@ class Client:
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """Prepare a client; raises SettingsRefused for an origin that isn't https or this machine."""
-        import httpx
-
-        if wrong := check_origin(origin):
-            raise SettingsRefused((wrong,))
-        if key.public.school is None:
+        """Prepare a client; raises SettingsRefused for a bad origin, or a key of no school."""
+        super().__init__(origin)
+        if key.school is None:
             raise SettingsRefused(("this key file names no school; the service knows only certified schools",))
-        self.origin = origin
         self.key = key
-        self.school = key.public.school
         self._staff = staff
         self._clock = clock
-        self._http = httpx.Client(follow_redirects=False, timeout=httpx.Timeout(60, connect=10))
-
-    def __enter__(self) -> "Client":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._http.close()
-
-    # Boards, schools and keys: these routes carry signatures of their own, or need none.
-
-    def put_board(self, certificate: Printable) -> dict[str, JSON]:
-        """Register a board by its certificate."""
-        return self._json("POST", "/v1/boards", {"certificate": certificate}, signed=False)
-
-    def put_policy(self, board: str, policy: Printable, signature: bytes) -> dict[str, JSON]:
-        """Publish a board's policy, signed by its identity."""
-        body: Printable = {"policy": policy, "signature": b64(signature)}
-        return self._json("PUT", f"/v1/boards/{_id(board)}/policy", body, signed=False)
-
-    def put_keys(self, school: str, statements: Sequence[Printable]) -> dict[str, JSON]:
-        """Publish the key statements of one set of a school's keys."""
-        return self._json("POST", f"/v1/schools/{_id(school)}/keys", {"statements": list(statements)}, signed=False)
-
-    def get_school(self, school: str) -> dict[str, JSON]:
-        """Get a school's public file as the service tells it: a claim, to be checked against the key log."""
-        return self._json("GET", f"/v1/schools/{_id(school)}", signed=False)
-
-    def keylog(self, start: int) -> dict[str, JSON]:
-        """Get entries of the key log from an index on."""
-        return self._json("GET", f"/v1/keylog?start={start}", signed=False)
-
-    def keylog_checkpoint(self) -> bytes:
-        """Get the key log's signed checkpoint."""
-        return self._text("/v1/keylog/checkpoint")
-
-    def journal_checkpoint(self) -> bytes:
-        """Get the journal's signed checkpoint."""
-        return self._text("/v1/journal/checkpoint")
 
     # Pupils.
 
@@ -241,64 +295,16 @@ class Client:
             head, rest = _split_head(chunks)
             yield Release(head, rest)
 
-    # The one way out.
-
-    def _json(self, method: str, path: str, body: Printable = None, *, signed: bool = True) -> dict[str, JSON]:
-        content, headers = (b"", {}) if body is None else self._body(body)
-        import httpx
-
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                with self._exchange(method, path, headers, content, signed=signed) as response:
-                    return _read_json(response)
-            except ServiceFailed as failure:
-                # The same Idempotency-Key goes with every attempt, so a lost answer has no second effect (bad case H6).
-                if attempt == ATTEMPTS or not isinstance(failure.__cause__, httpx.TransportError):
-                    raise
-        raise AssertionError("the last attempt returns or raises")
-
-    def _text(self, path: str) -> bytes:
-        with self._exchange("GET", path, {}, b"", signed=False) as response:
-            return _read(response)
-
-    def _body(self, body: Printable) -> tuple[bytes, dict[str, str]]:
-        content = canon(body)
-        return content, {
-            "Content-Type": "application/json",
-            "Content-Digest": content_digest(hashlib.sha256(content).digest()),
-            "Idempotency-Key": f'"{secrets.token_urlsafe(24)}"',
-        }
-
-    @contextmanager
-    def _exchange(
-        self,
-        method: str,
-        path: str,
-        headers: Mapping[str, str],
-        content: bytes | Iterable[bytes],
-        *,
-        signed: bool = True,
-    ) -> Iterator["httpx.Response"]:
-        import httpx
-
-        url = self.origin + path
-        if signed:
-            headers = sign_request(
-                method,
-                url,
-                {**headers, "Overdracht-Staff": self._staff.header},
-                kid=self.key.request.kid,
-                sign=self.key.request.sign_bare,
-                now=self._clock(),
-                body="Content-Digest" in headers,
-            )
-        try:
-            with self._http.stream(method, url, headers=dict(headers), content=content or None) as response:
-                if not response.is_success:
-                    raise _refusal(response)
-                yield response
-        except httpx.TransportError as error:
-            raise ServiceFailed(f"the service at {self.origin} gave no answer ({type(error).__name__})") from error
+    def _prepared(self, method: str, url: str, headers: Mapping[str, str]) -> Mapping[str, str]:
+        return sign_request(
+            method,
+            url,
+            {**headers, "Overdracht-Staff": self._staff.header},
+            kid=self.key.request.kid,
+            sign=self.key.request.sign_bare,
+            now=self._clock(),
+            body="Content-Digest" in headers,
+        )
 
 
 def _id(text: str) -> str:

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 import click
 
 from consent.terms import Purpose, Route
-from handover.cli.reading import attachment, read_dossier, read_keyfile, read_public, read_shares, section_names
+from handover.cli.reading import (
+    attachment,
+    read_dossier,
+    read_keyfile,
+    read_public,
+    read_shares,
+    section_names,
+)
 from handover.cli.terminal import EXISTING, NEW, InputRefused, answer, as_json, progress, remark
 
 if TYPE_CHECKING:
@@ -45,6 +52,7 @@ def pack(
 
     What the law forbids to travel is left out and listed; that can't be overruled.
     """
+    from handover.certifying import seal_epoch
     from handover.packing import EVERYTHING, Order
     from handover.packing import pack as pack_dossier
 
@@ -63,7 +71,7 @@ def pack(
             keyfile=keyfile,
             sender=sender,
             recipient=receiver,
-            epoch=0,
+            epoch=seal_epoch(receiver),
             out=out,
             shares=shares,
             now=datetime.now(UTC),

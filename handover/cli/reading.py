@@ -10,6 +10,7 @@ from handover.cli.terminal import InputRefused, passphrase
 if TYPE_CHECKING:
     from consent.terms import Section
     from crypto.keyfile import KeyFile, PublicFile
+    from crypto.keys import SignKey
     from crypto.shares import Shares
     from handover.dossier import Dossier
     from handover.packing import Attachment
@@ -40,6 +41,17 @@ def read_public(path: Path) -> "PublicFile":
         if not isinstance(value, dict) or value.pop("secrets", None) is None:
             raise
         return parse_public(canon(value))
+
+
+def read_identity(path: Path, kind: str) -> "SignKey":
+    """Open the private key of a board (`identity`) or of the register (`root`)."""
+    from crypto.keyfile import parse_identity
+
+    data = read_bytes(path, KEYS_LIMIT)
+    opened = parse_identity(data, passphrase(path))
+    if opened.kind != kind:
+        raise InputRefused(f"{path.name}: the key of a {opened.kind}, where that of a {kind} is needed")
+    return opened
 
 
 def read_keyfile(path: Path) -> "KeyFile":

@@ -14,7 +14,7 @@ import click
 
 from consent.terms import Purpose, Route, Section
 from handover.cli.reading import read_bytes, read_keyfile, school_code, section_names
-from handover.cli.terminal import EXISTING, InputRefused, answer, as_json, progress
+from handover.cli.terminal import EXISTING, FOLDER, InputRefused, answer, as_json, progress
 from handover.roles import Role
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 PUPIL_LIMIT = 1 << 16
-FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,9 @@ _OPTIONS = (
     click.option("--origin", envvar="HANDOVER_ORIGIN", required=True, help="Address of the service."),
     click.option("--keyfile", envvar="HANDOVER_KEYFILE", type=EXISTING, required=True, help="The school's key file."),
     click.option("--staff", envvar="HANDOVER_STAFF", required=True, help="Pseudonym of the member of staff."),
-    click.option("--role", envvar="HANDOVER_ROLE", type=click.Choice(list(map(str, Role))), required=True, help="As what."),
+    click.option(
+        "--role", envvar="HANDOVER_ROLE", type=click.Choice(list(map(str, Role))), required=True, help="As what."
+    ),
     click.option("--root", envvar="HANDOVER_ROOT", type=EXISTING, help="The trust file: root and logs."),
     click.option("--state", envvar="HANDOVER_STATE", type=FOLDER, help="Folder for the replica of the key log."),
 )
@@ -125,7 +126,9 @@ def pupil(desk: Desk, file: Path, as_json: bool) -> None:
 @transfer.command("new")
 @click.option("--pupil", "pupil_id", required=True, help="The pupil, as the service named it.")
 @click.option("--to", "receiver", required=True, help="The receiving school: BRIN and vestiging.")
-@click.option("--route", type=click.Choice(list(map(str, Route))), required=True, help="From which kind of school to which.")
+@click.option(
+    "--route", type=click.Choice(list(map(str, Route))), required=True, help="From which kind of school to which."
+)
 @click.option("--purpose", type=click.Choice(list(map(str, Purpose))), required=True, help="What it is sent for.")
 @click.option("--sections", required=True, metavar="A,B", help="What is to be sent.")
 @as_json

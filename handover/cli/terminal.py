@@ -18,6 +18,7 @@ LONG_WORK: Final = 8 * 1024 * 1024
 """Bytes from which a progress bar is worth its line."""
 
 EXISTING: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
+FOLDER: Final = click.Path(file_okay=False, path_type=Path)
 NEW: Final = click.Path(dir_okay=False, path_type=Path)
 as_json = click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for scripts.")
 
