@@ -19,6 +19,8 @@ from sqlalchemy import delete
 from consent.db import open_engine, writing
 from consent.journal import Journal
 from consent.keystore import KeyStore
+from crypto.checkpoint import print_verifier
+from crypto.errors import KeyRefused
 from crypto.keys import SignKey, check_sign_public
 from handover import bundles, outbox, release
 from handover.errors import SettingsRefused
@@ -29,6 +31,7 @@ from migrations import upgrade
 
 NONCES_KEPT: Final = timedelta(seconds=600)
 ANSWERS_KEPT: Final = timedelta(days=7)
+VERIFIERS: Final = "verifiers.txt"
 LOG_NAME: Final = "abcdefghijklmnopqrstuvwxyz0123456789.-"
 
 
@@ -62,7 +65,13 @@ def init(home: Path, origin: str, log: str, root: bytes) -> Settings:
     sign_key = SignKey.from_seed((settings.keys / LOG_KEY).read_bytes())
     journal = Journal(main, KeyStore(keys, settings.keys / EPOCHS), sign_key, f"{log}/journal", now)
     journal.initialise()
+    _write_new(home / VERIFIERS, "".join(f"{line}\n" for line in verifiers(log, sign_key.public)).encode())
     return settings
+
+
+def verifiers(log: str, public: bytes) -> tuple[str, str]:
+    """Give the keys of both logs as C2SP tools take them. The register puts them in the trust file of its clients."""
+    return print_verifier(f"{log}/keys", public), print_verifier(f"{log}/journal", public)
 
 
 def _faults(home: Path, origin: str, log: str, root: bytes) -> Iterator[str]:
@@ -76,7 +85,7 @@ def _faults(home: Path, origin: str, log: str, root: bytes) -> Iterator[str]:
         yield "the log's name must be small letters, digits, dots and dashes, such as a host's name"
     try:
         check_sign_public(root)
-    except Exception:
+    except KeyRefused:
         yield "the register's root isn't a public key"
     parent = next(folder for folder in (home, *home.parents) if folder.exists())
     mode = parent.stat().st_mode

@@ -39,8 +39,14 @@ def init(
     if (certificate is None) is not (policy is None):
         raise click.UsageError("A board joins with its certificate and its policy, both.")
     home = Path(os.environ.get("HANDOVER_HOME", "overdracht-data")).absolute()
-    settings = make(home, origin, log_name, parse_identity_public(root.read_bytes()).public)
-    lines = f"The service stands in {home}.\nKeys are in {settings.keys}: keep them out of every database backup.\n"
+    register = parse_identity_public(root.read_bytes())
+    if register.kind != "root":
+        raise click.UsageError(f"{root.name} is the key of a board, not of a register.")
+    settings = make(home, origin, log_name, register.public)
+    lines = (
+        f"The service stands in {home}.\nKeys are in {settings.keys}: keep them out of every database backup.\n"
+        f"Give {home / 'verifiers.txt'} to the register: its lines belong in the trust file of every school.\n"
+    )
     if certificate is not None and policy is not None:
         lines += f"{_join(certificate, policy)}\n"
     else:

@@ -1,0 +1,67 @@
+"""`handover journal`: export the journal, and verify an export on any machine."""
+
+from pathlib import Path
+
+import click
+
+from handover.cli.terminal import EXISTING, NEW, answer, as_json
+
+
+@click.group()
+def journal() -> None:
+    """Export the journal and verify an export offline."""
+
+
+@journal.command()
+@click.argument("out", type=NEW)
+@as_json
+def export(out: Path, as_json: bool) -> None:
+    """Write the whole journal of this service into the new file OUT (operator)."""
+    from consent.db import reading
+    from consent.export import export as write
+    from crypto.files import new_file
+    from handover.parts import assemble
+    from handover.settings import load
+
+    parts = assemble(load())
+    with reading(parts.main) as session, new_file(out) as file:
+        count = write(parts.journal, session, file)
+    answer({"entries": count, "out": str(out)}, f"{count} entries in {out}", as_json=as_json)
+
+
+@journal.command()
+@click.argument("export_file", metavar="EXPORT", type=EXISTING)
+@click.option("--key", type=EXISTING, help="File with the log's verifier key, as `admin init` writes it.")
+@click.option("--checkpoint", type=EXISTING, help="A checkpoint of the log that was kept elsewhere.")
+@as_json
+def verify(export_file: Path, key: Path | None, checkpoint: Path | None, as_json: bool) -> None:
+    """Verify an export, offline. Without a key and a checkpoint it can only be consistent with itself.
+
+    Ends with 2 and names every entry that isn't what it was.
+    """
+    from consent.verify import verify_export
+
+    kept = None if checkpoint is None else checkpoint.read_bytes()
+    report = verify_export(export_file, None if key is None else _journal_key(key), kept)
+    told: dict[str, object] = {
+        "origin": report.origin,
+        "size": report.size,
+        "root": report.root.hex(),
+        "checked": list(report.checked),
+        "findings": [str(finding) for finding in report.findings],
+    }
+    lines = [*report.checked, *(f"NOT  {finding}" for finding in report.findings)]
+    if key is None or checkpoint is None:
+        lines.append("Without --key and --checkpoint this says only: consistent with itself.")
+    answer(told, "\n".join(lines), as_json=as_json)
+    if not report:
+        raise click.exceptions.Exit(2)
+
+
+def _journal_key(path: Path) -> bytes:
+    from crypto.checkpoint import parse_verifier
+
+    for line in path.read_text("utf-8").splitlines():
+        if "/journal+" in line:
+            return parse_verifier(line)[1]
+    raise click.UsageError(f"{path.name} holds no key of a journal.")
