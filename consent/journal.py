@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
+from typing import BinaryIO
 
 from sqlalchemy import Engine, LargeBinary, bindparam, case, delete, func, insert, literal, select, text, update
 from sqlalchemy.orm import Session
@@ -25,6 +26,7 @@ from consent import tree
 from consent.db import is_postgresql, reading, writing
 from consent.entry import ERASE, PARTS, Actor, Appended, Entry, Leaf, Opened, commitment, print_parts, section_bits
 from consent.errors import IntegrityBroken, KeyUnknown, PupilUnknown, StartRefused
+from consent.export import export
 from consent.keystore import KeyStore, OwnerKey
 from consent.sealing import BY_PERSON, STORED, Stored, open_entry, open_parts, seal_parts, stored
 from consent.tables import JournalBoard, JournalErasure, JournalLeaf, JournalLookup, JournalPart, Pupil
@@ -272,6 +274,10 @@ class Journal:
         if terms is None:
             raise IntegrityBroken("it was erased", index)
         return terms
+
+    def export(self, session: Session, out: BinaryIO) -> int:
+        """Write everything out for `consent.verify`; gives the number of entries."""
+        return export(self, session, out)
 
     # Beginning and starting.
 

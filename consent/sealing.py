@@ -84,7 +84,7 @@ def open_entry(row: Stored, owners: Mapping[bytes, OwnerKey], origin: str) -> Op
     for good, because that person's key was destroyed.
     """
     parts = open_parts(row, owners, origin)
-    if parts["subject"] is None or parts["terms"] is None:
+    if parts["subject"] is None or parts["terms"] is None or row.actor is None:
         raise IntegrityBroken("it was erased", row.index)
     opened = read_entry(row.index, row.type, parts["subject"], parts["actor"], parts["terms"])
     said = (opened.book, opened.recorded_at.date(), section_bits(opened.sections), opened.ground, opened.outcome)
@@ -100,7 +100,7 @@ def open_parts(row: Stored, owners: Mapping[bytes, OwnerKey], origin: str) -> di
     """
     leaf = checked_leaf(row)
     place = (origin, row.index, row.hash)
-    return {part: _open_part(part, getattr(row, part), row, leaf, owners, place) for part in PARTS}
+    return {part: open_part(part, row, leaf, owners, place) for part in PARTS}
 
 
 def checked_leaf(row: Stored) -> Leaf:
@@ -111,9 +111,9 @@ def checked_leaf(row: Stored) -> Leaf:
     return leaf
 
 
-def _open_part(
-    part: str, stored: bytes | None, row: Stored, leaf: Leaf, owners: Mapping[bytes, OwnerKey], place: Place
-) -> bytes | None:
+def open_part(part: str, row: Stored, leaf: Leaf, owners: Mapping[bytes, OwnerKey], place: Place) -> bytes | None:
+    """Open one part, as `open_parts` does."""
+    stored: bytes | None = getattr(row, part)
     if stored is None:
         return None
     whose, salted = stored[:1], stored[1:]

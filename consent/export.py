@@ -1,0 +1,86 @@
+"""Writes the journal out, so that anybody can check it without the database; `consent.verify` reads it.
+
+One line of JSON each: a head line, the entries in order, and after an entry the checkpoint kept at that size. The last
+line is the newest checkpoint. Parts stand as the very text that was committed to, beside their salt.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from consent.entry import PARTS, SALT_SIZE
+from consent.errors import IntegrityBroken
+from consent.keystore import OwnerKey
+from consent.sealing import STORED, Stored, checked_leaf, open_part, stored
+from consent.tables import JournalBoard, JournalCheckpoint, JournalLeaf
+from crypto.encoding import Printable, canon
+from crypto.merkle import leaf_hash
+
+if TYPE_CHECKING:
+    from consent.journal import Journal
+
+BATCH = 500
+FORMAT = "overdracht-journal"
+_BOARDS = select(JournalBoard.board, JournalBoard.number, JournalBoard.index)
+
+
+def export(journal: "Journal", session: Session, out: BinaryIO) -> int:
+    """Write the journal as this transaction sees it; gives the number of entries.
+
+    What doesn't open is written as null and left to the verifier to name: an export shows damage, and goes on.
+    """
+    out.write(canon({"format": FORMAT, "origin": journal.origin, "v": 1}) + b"\n")
+    kept = {row.size: row.note for row in session.scalars(select(JournalCheckpoint))}
+    newest = journal.checkpoint(session)
+    count = 0
+    for row, owners, boards in _rows(journal, session):
+        out.write(_line(row, owners, boards, journal.origin))
+        count += 1
+        if row.index + 1 in kept:
+            out.write(_note(kept[row.index + 1]))
+    out.write(_note(newest))
+    return count
+
+
+_Row: TypeAlias = tuple[Stored, Mapping[bytes, OwnerKey], Mapping[str, int]]
+
+
+def _rows(journal: "Journal", session: Session) -> Iterator[_Row]:
+    begin = 0
+    while rows := stored(session, STORED.where(JournalLeaf.index >= begin).limit(BATCH)):
+        owners = journal.owners_of(rows, {})
+        boards: dict[int, dict[str, int]] = {}
+        between = JournalBoard.index.between(begin, rows[-1].index)
+        for board, number, index in session.execute(_BOARDS.where(between)):
+            boards.setdefault(index, {})[board] = number
+        yield from ((row, owners, boards.get(row.index, {})) for row in rows)
+        begin = rows[-1].index + 1
+
+
+def _line(row: Stored, owners: Mapping[bytes, OwnerKey], boards: Mapping[str, int], origin: str) -> bytes:
+    clear: dict[str, Printable] = {
+        "boards": boards,
+        "book": row.book,
+        "day": None if row.day is None else row.day.isoformat(),
+        "ground": row.ground,
+        "number": row.number,
+        "outcome": row.outcome,
+        "sections": row.sections,
+        "type": row.type,
+    }
+    parts = {part: _part(part, row, owners, origin) for part in PARTS}
+    return canon({"hash": row.hash.hex(), "leaf": row.leaf.hex(), "n": row.index, "parts": parts, "row": clear}) + b"\n"
+
+
+def _part(part: str, row: Stored, owners: Mapping[bytes, OwnerKey], origin: str) -> list[str] | None:
+    try:
+        salted = open_part(part, row, checked_leaf(row), owners, (origin, row.index, leaf_hash(row.leaf)))
+        return None if salted is None else [salted[:SALT_SIZE].hex(), salted[SALT_SIZE:].decode()]
+    except (IntegrityBroken, UnicodeDecodeError):
+        return None
+
+
+def _note(note: bytes) -> bytes:
+    return canon({"checkpoint": note.decode()}) + b"\n"

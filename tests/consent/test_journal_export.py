@@ -1,0 +1,313 @@
+"""Export and offline verification: what an outsider can see, and every kind of tampering named (K1-K3, K8)."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import delete, text, update
+
+from consent.db import reading, writing
+from consent.tables import JournalBoard, JournalLeaf, JournalLookup, JournalPart
+from consent.verify import Finding, Report, verify_export
+from crypto.checkpoint import Checkpoint, print_checkpoint
+from crypto.keys import SignKey
+from crypto.merkle import root
+from tests.conftest import Databases
+from tests.consent.test_journal import KEY, ORIGIN, STAFF, House, grant
+
+Lines = list[bytes]
+
+
+@pytest.fixture
+def house(databases: Databases, tmp_path: Path) -> House:
+    return House(databases, tmp_path / "epochs")
+
+
+@pytest.fixture
+def lite(sqlite_databases: Databases, tmp_path: Path) -> House:
+    return House(sqlite_databases, tmp_path / "epochs")
+
+
+def exported(house: House, folder: Path) -> Path:
+    path = folder / "export.jsonl"
+    with path.open("wb") as out, reading(house.databases.main) as session:
+        house.journal.export(session, out)
+    return path
+
+
+def filled(house: House, count: int = 5) -> House:
+    for number in range(count):
+        house.append(grant("p1" if number % 2 else "p2", actor=STAFF if number == 2 else grant().actor))
+    return house
+
+
+def said(report: Report) -> list[str]:
+    return [str(finding) for finding in report.findings]
+
+
+def test_an_export_verifies_and_says_what_was_checked(house: House, tmp_path: Path) -> None:
+    kept = filled(house).checkpoint()
+    house.append(grant())
+    report = verify_export(exported(house, tmp_path), KEY.public, kept)
+    assert report
+    assert (report.origin, report.size) == (ORIGIN, 6)
+    assert report.checked == (
+        "6 entries against the tree and its checkpoints",
+        "6 entries opened against their commitments; 0 were erased",
+        "every checkpoint against the log's public key",
+        "the first 5 entries against the checkpoint kept elsewhere",
+    )
+
+
+def test_without_key_and_checkpoint_it_says_that_it_is_consistent_with_itself_only(lite: House, tmp_path: Path) -> None:
+    report = verify_export(exported(filled(lite), tmp_path))
+    assert report
+    assert report.checked[2:] == (
+        "NOT CHECKED: who signed the checkpoints",
+        "NOT CHECKED: against a checkpoint kept elsewhere",
+        "consistent with itself only",
+    )
+
+
+def test_an_empty_journal_verifies(lite: House, tmp_path: Path) -> None:
+    report = verify_export(exported(lite, tmp_path), KEY.public, lite.checkpoint())
+    assert (bool(report), report.size, report.root) == (True, 0, root([]))
+
+
+def test_an_export_carries_the_kept_checkpoints(lite: House, tmp_path: Path) -> None:
+    with lite.journal.act() as act:
+        for _ in range(600):
+            act.append(grant(pupil=None, numbered=False))
+    path = exported(lite, tmp_path)
+    notes = [line for line in path.read_bytes().splitlines() if line.startswith(b'{"checkpoint"')]
+    assert len(notes) == 3
+    assert verify_export(path, KEY.public)
+
+
+def test_what_was_erased_is_gone_from_the_export_and_no_finding(house: House, tmp_path: Path) -> None:
+    filled(house)
+    with house.journal.act(pupil="p1") as act:
+        house.journal.erase(act, "p1", STAFF, ("board-a",))
+    path = exported(house, tmp_path)
+    report = verify_export(path, KEY.public, house.checkpoint())
+    assert said(report) == []
+    assert report.checked[1] == "4 entries opened against their commitments; 2 were erased"
+    assert b'"p1"' not in path.read_bytes().replace(b"\\", b"")
+
+
+@pytest.mark.parametrize(
+    ("table", "values", "what"),
+    [
+        (JournalLeaf, {"leaf": b"\x01" * 98}, "entry 2: its leaf isn't what was hashed"),
+        (JournalLeaf, {"leaf": b"\x01" * 9}, "entry 2: its line isn't an entry; nothing after it was read"),
+        (JournalLeaf, {"hash": bytes(32)}, "entry 2: its leaf isn't what was hashed"),
+        (JournalPart, {"terms": b"\x01" + bytes(99)}, "entry 2: its terms neither opens nor was erased"),
+        (JournalPart, {"terms": None}, "entry 2: its terms neither opens nor was erased"),
+        (JournalPart, {"actor": None}, "entry 2: its actor neither opens nor was erased"),
+        (JournalPart, {"subject": b"\x00" + bytes(40)}, "entry 2: its subject neither opens nor was erased"),
+        (JournalLookup, {"outcome": "refused"}, "entry 2: what stands in clear isn't what was committed to"),
+        (JournalLookup, {"ground": "law"}, "entry 2: what stands in clear isn't what was committed to"),
+        (JournalLookup, {"sections": 255}, "entry 2: what stands in clear isn't what was committed to"),
+        (JournalLookup, {"number": 7}, "entry 2: what stands in clear isn't what was committed to"),
+        (JournalLookup, {"day": None}, "entry 2: what stands in clear isn't what was committed to"),
+        (JournalLookup, {"book": "access"}, "entry 2: what stands in clear isn't what was committed to"),
+        (JournalLookup, {"type": 9}, "entry 2: its subject, actor, terms neither opens nor was erased"),
+        (JournalLookup, {"pupil_tag": None}, "entry 2: its subject, terms neither opens nor was erased"),
+    ],
+)
+def test_one_row_edited_in_the_database_is_named(
+    house: House, tmp_path: Path, table: type[JournalLeaf], values: dict[str, object], what: str
+) -> None:
+    filled(house)
+    with writing(house.databases.main) as session:
+        session.execute(update(table).where(table.index == 2).values(**values))
+    report = verify_export(exported(house, tmp_path), KEY.public)
+    assert not report
+    assert what in said(report)
+
+
+def test_a_row_taken_out_is_named_and_so_is_a_tail_cut_off(house: House, tmp_path: Path) -> None:
+    filled(house)
+    with writing(house.databases.main) as session:
+        session.execute(delete(JournalBoard).where(JournalBoard.index == 4))
+        session.execute(delete(JournalPart).where(JournalPart.index == 4))
+    assert said(verify_export(exported(house, tmp_path))) == [
+        "a checkpoint of 5 entries stands after 4",
+        "the export doesn't end with a checkpoint over all its entries",
+    ]
+    with writing(house.databases.main) as session:
+        session.execute(delete(JournalLookup).where(JournalLookup.index == 1))
+    assert said(verify_export(exported(house, tmp_path))) == ["entry 1: it is missing; nothing after it was read"]
+
+
+def test_a_boards_number_that_was_taken_out_is_named(house: House, tmp_path: Path) -> None:
+    filled(house)
+    with writing(house.databases.main) as session:
+        session.execute(delete(JournalBoard).where(JournalBoard.index == 1, JournalBoard.board == "board-a"))
+    assert said(verify_export(exported(house, tmp_path))) == [
+        "entry 1: what stands in clear isn't what was committed to",
+        "entry 2: a board's running number doesn't follow on the one before",
+    ]
+
+
+# Tampering with the file.
+
+
+def _swap(lines: Lines) -> Lines:
+    return [*lines[:2], lines[3], lines[2], *lines[4:]]
+
+
+def _number(line: bytes, number: int) -> bytes:
+    entry = json.loads(line)
+    return json.dumps(entry | {"n": number}, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "what"),
+    [
+        (lambda lines: lines[:3] + lines[4:], "entry 2: it is missing; nothing after it was read"),
+        (lambda lines: [*lines[:3], lines[2], *lines[3:]], "entry 2: it is missing; nothing after it was read"),
+        (_swap, "entry 1: it is missing; nothing after it was read"),
+        (
+            lambda lines: [*lines[:2], _number(lines[3], 1), _number(lines[2], 2), *lines[4:]],
+            "the first 5 entries aren't those of the checkpoint signed over them",
+        ),
+        (lambda lines: lines[:4], "the export doesn't end with a checkpoint over all its entries"),
+        (lambda lines: lines[:3] + lines[-1:], "a checkpoint of 5 entries stands after 2"),
+        (lambda lines: lines[1:], "not an export of a journal, version 1; nothing after it was read"),
+        (lambda lines: [], "the file is empty; nothing after it was read"),
+        (lambda lines: [b"\n"], "its line isn't JSON; nothing after it was read"),
+        (lambda lines: [b"[" * 100_000 + b"\n"], "its line isn't JSON; nothing after it was read"),
+        (lambda lines: [*lines[:2], b"[]\n"], "entry 1: its line isn't an entry; nothing after it was read"),
+        (lambda lines: [*lines[:2], b'{"checkpoint":"x"}\n'], "the checkpoint after 1 entries: not a signed note"),
+        (lambda lines: [*lines[:-1], lines[-1][:-1]], "entry 5: its line is cut short or too long; nothing after"),
+        (lambda lines: [lines[0].replace(b"journal", b"other"), *lines[1:]], "not an export of a journal"),
+        (
+            lambda lines: [lines[0].replace(b"example", b"invalid"), *lines[1:]],
+            "the checkpoint after 5 entries: it is of another log",
+        ),
+        (
+            lambda lines: [*lines[:2], lines[2].replace(b"canary", b"kanary"), *lines[3:]],
+            "entry 1: its terms isn't what the leaf commits to",
+        ),
+        (
+            lambda lines: [*lines[:2], lines[2].replace(b'"subject":["', b'"subject":["00'), *lines[3:]],
+            "entry 1: its line isn't an entry of this format",
+        ),
+    ],
+)
+def test_a_file_that_was_tampered_with_is_found_out(
+    lite: House, tmp_path: Path, spoil: Callable[[Lines], Lines], what: str
+) -> None:
+    path = exported(filled(lite), tmp_path)
+    path.write_bytes(b"".join(spoil(path.read_bytes().splitlines(keepends=True))))
+    assert any(line.startswith(what) for line in said(verify_export(path, KEY.public))), said(verify_export(path))
+
+
+def test_every_bit_flipped_in_an_entry_is_found_out(lite: House, tmp_path: Path) -> None:
+    """K1: no bit of a line may change without a finding."""
+    path = exported(filled(lite, 2), tmp_path)
+    whole = path.read_bytes()
+    begin = whole.index(b"\n") + 1
+    end = whole.index(b"\n", begin)
+    for at in range(begin, end + 1):
+        for bit in (0x01, 0x20, 0x80):
+            path.write_bytes(whole[:at] + bytes([whole[at] ^ bit]) + whole[at + 1 :])
+            assert not verify_export(path, KEY.public), (at - begin, bit)
+
+
+def rebuilt(lines: Lines, key: SignKey) -> Lines:
+    """Leave out the first entry and write everything after it anew, signed: what the log's owner could do (K2)."""
+    kept = [_number(line, index) for index, line in enumerate(lines[2:-1])]
+    hashes = [bytes.fromhex(json.loads(line)["hash"]) for line in kept]
+    note = print_checkpoint(Checkpoint(ORIGIN, len(kept), root(hashes)), key)
+    return [lines[0], *kept, json.dumps({"checkpoint": note.decode()}).encode() + b"\n"]
+
+
+def test_a_log_that_was_rebuilt_is_found_out_by_whoever_holds_a_checkpoint(lite: House, tmp_path: Path) -> None:
+    """K2, K3, K8: only what left the house tells; and a stranger without the key can't sign."""
+    with lite.journal.act() as act:
+        for _ in range(5):
+            act.append(grant(boards=(), numbered=False))
+    kept = lite.checkpoint()
+    lite.append(grant(boards=(), numbered=False))
+    path = exported(lite, tmp_path)
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(rebuilt(lines, KEY)))
+    assert verify_export(path, KEY.public)
+    assert said(verify_export(path, KEY.public, kept)) == [
+        "the first 5 entries aren't those of the checkpoint kept elsewhere"
+    ]
+    path.write_bytes(b"".join(rebuilt(lines, SignKey.generate("journal"))))
+    assert verify_export(path)
+    assert said(verify_export(path, KEY.public)) == [
+        "the checkpoint after 5 entries: the log's key has not signed the checkpoint",
+        "the export doesn't end with a checkpoint over all its entries",
+    ]
+
+
+def test_an_export_shorter_than_a_checkpoint_kept_elsewhere_is_a_rollback(lite: House, tmp_path: Path) -> None:
+    path = exported(filled(lite), tmp_path)
+    lite.append(grant())
+    report = verify_export(path, KEY.public, lite.checkpoint())
+    assert said(report) == ["the checkpoint kept elsewhere has 6 entries, the export 5"]
+    assert report.findings == (Finding(None, "the checkpoint kept elsewhere has 6 entries, the export 5"),)
+    assert "NOT CHECKED: against a checkpoint kept elsewhere" in report.checked
+
+
+@pytest.mark.parametrize(
+    ("note", "what"),
+    [
+        (b"", "the checkpoint kept elsewhere: not a signed note"),
+        (
+            print_checkpoint(Checkpoint("other", 0, root([])), KEY),
+            "the checkpoint kept elsewhere: it is of another log",
+        ),
+        (
+            print_checkpoint(Checkpoint(ORIGIN, 0, root([])), SignKey.generate("journal")),
+            "the checkpoint kept elsewhere: the log's key has not signed the checkpoint",
+        ),
+    ],
+)
+def test_a_checkpoint_from_elsewhere_must_be_this_logs(lite: House, tmp_path: Path, note: bytes, what: str) -> None:
+    assert said(verify_export(exported(filled(lite), tmp_path), KEY.public, note)) == [what]
+
+
+def test_something_that_was_erased_and_came_back_is_named(lite: House, tmp_path: Path) -> None:
+    filled(lite)
+    with reading(lite.databases.main) as session:
+        part = session.get_one(JournalPart, 1)
+        tag = session.get_one(JournalLookup, 1).pupil_tag
+    key = lite.keystore.owner("pupil", "p1")
+    with lite.journal.act(pupil="p1") as act:
+        lite.journal.erase(act, "p1", STAFF, ())
+    with writing(lite.databases.main) as session:
+        session.execute(
+            update(JournalPart).where(JournalPart.index == 1).values(subject=part.subject, terms=part.terms)
+        )
+        session.execute(update(JournalLookup).where(JournalLookup.index == 1).values(pupil_tag=tag))
+    lite.keystore.by_tags = lambda tags: {tag: key for tag in tags if tag == key.tag}  # type: ignore[method-assign]
+    assert "entry 1: it was erased, and is still there" in said(verify_export(exported(lite, tmp_path)))
+
+
+_HEAD = b'{"format":"overdracht-journal","origin":"x","v":1}'
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    data=st.lists(st.binary(max_size=60) | st.just(b'{"format":"overdracht-journal","origin":"x","v":1}'), max_size=4)
+)
+def test_any_file_gives_a_report(tmp_path: Path, data: list[bytes]) -> None:
+    path = tmp_path / "any"
+    path.write_bytes(b"\n".join(data))
+    assert not verify_export(path)
+
+
+def test_the_line_of_an_entry_is_fixed_so_that_hashes_can_be_read_without_parsing(lite: House, tmp_path: Path) -> None:
+    line = exported(filled(lite), tmp_path).read_bytes().splitlines()[1]
+    assert (line[:9], line[73:83], line[279:285]) == (b'{"hash":"', b'","leaf":"', b'","n":')
+    with reading(lite.databases.main) as session:
+        assert session.scalar(text("SELECT count(*) FROM journal_leaf")) == 5
