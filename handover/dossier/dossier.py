@@ -15,7 +15,7 @@ from crypto.encoding import json_load
 from crypto.errors import EncodingRefused
 from handover.dossier.attachments import examine
 from handover.dossier.head import Head
-from handover.dossier.kinds import Anything, FileName, Kind, Text
+from handover.dossier.kinds import ANYTHING, Anything, FileName, Kind, Text
 from handover.dossier.lvs import Lvs
 from handover.dossier.okr import Okr
 from handover.dossier.opp import Opp
@@ -145,8 +145,17 @@ def _untrue(documents: tuple[Document, ...]) -> Iterator[Problem]:
         place = ("documents", number)
         if hashlib.sha256(item.data).hexdigest() != item.sha256:
             yield Problem(dotted((*place, "sha256")), "not the SHA-256 of the data")
+        elif item.wrapped == "text" and not _is_text(item.data):
+            yield Problem(dotted((*place, "data")), "not the text of an element")
         elif examine(BytesIO(item.data), item.name).media_type != item.media_type:
             yield Problem(dotted((*place, "type")), "not the media type that the data has")
+
+
+def _is_text(data: bytes) -> bool:
+    try:
+        return ANYTHING.check(data.decode()) is None
+    except UnicodeDecodeError:
+        return False
 
 
 def load(data: bytes) -> Dossier:

@@ -98,7 +98,8 @@ def _is_onderwijsnummer(text: str) -> bool:
 
 Text: TypeAlias = Annotated[str, _length(1, TEXT_MAX)]
 Free: TypeAlias = Annotated[str, _length(0, TEXT_MAX)]
-Anything: TypeAlias = Annotated[str, Kind(lambda text: True, "", most=64 << 20)]
+ANYTHING: Final = Kind(lambda text: True, "", most=64 << 20)
+Anything: TypeAlias = Annotated[str, ANYTHING]
 Line: TypeAlias = Annotated[str, _length(1, 35)]
 ShortText: TypeAlias = Annotated[str, _length(1, 280)]
 FILE_NAME: Final = _length(1, 1000)

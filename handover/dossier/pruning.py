@@ -24,7 +24,7 @@ def without(dossier: Dossier, places: Sequence[str]) -> Dossier:
     documents = [item for item in dossier.documents if not (item.under and _below(steps(item.under), gone))]
     kept = [item for item in dossier.kept if not _below(steps(item.path), gone)]
     return replace(
-        from_json(_swept(tree) | {"sections": _swept(tree["sections"])}),
+        from_json({"sections": {}} | _swept(tree)),
         documents=tuple(replace(item, under=item.under and _renumbered(item.under, gone)) for item in documents),
         kept=tuple(replace(item, path=_renumbered(item.path, gone)) for item in kept),
     )
@@ -74,8 +74,14 @@ def _below(place: Steps | None, gone: Sequence[Steps]) -> bool:
 
 def _renumbered(place: str, gone: Sequence[Steps]) -> str:
     """Lower each number by how many siblings before it are gone."""
-    printed, old = "", steps(place) or []
-    for depth, (name, number) in enumerate(old):
-        before = sum(target[:-1] == old[:depth] and target[-1][0] == name and target[-1][1] < number for target in gone)
-        printed += f"/{name}" if number == 1 else f"/{name}[{number - before}]"
-    return printed
+    old = steps(place) or []
+    before = [
+        sum(target[:-1] == old[:depth] and target[-1][0] == name and target[-1][1] < number for target in gone)
+        for depth, (name, number) in enumerate(old)
+    ]
+    if not any(before):
+        return place
+    return "".join(
+        f"/{name}[{number - less}]" if number > 1 else f"/{name}"
+        for (name, number), less in zip(old, before, strict=True)
+    )

@@ -22,6 +22,7 @@ from handover.dossier.elements import (
     LOOSE_DOCUMENTS,
     MANDATORY,
     ROWS,
+    Row,
     field_row,
     order,
     rows_of,
@@ -65,16 +66,19 @@ class Node:
 def write(dossier: Dossier) -> bytes:
     """Print a dossier as OSO XML (UTF-8); raises DossierRefused where it lacks what every file must have."""
     root = Node("dossier")
-    for section, values in _sections(dossier).items():
-        for slot in slots(_PARTS[section]):
-            row = field_row(section, slot.name)
-            if row and slot.name in values:
-                _fill(_parent(root, row.parent), slot, values[slot.name])
+    sections = _sections(dossier)
+    for row in ROWS:
+        slot = _slot(row)
+        if slot and slot.name in sections.get(row.section or "", {}):
+            _fill(_parent(root, row.parent), slot, sections[row.section or ""][slot.name])
     _check(root)
+    # What is kept may stand inside a document, and a document may hang under what is kept.
+    homeless = [document for document in dossier.documents if not _hang(root, document)]
     for kept in dossier.kept:
         _put(root, kept.path, kept.value)
-    for document in dossier.documents:
-        _hang(root, document)
+    for document in homeless:
+        if not _hang(root, document):
+            _parent(root, LOOSE_DOCUMENTS.removeprefix("/dossier/")).children.append(_node(document))
     _categorise(root, dossier)
     _sort(root, "")
     return b'<?xml version="1.0" encoding="UTF-8"?>\n' + "".join(_lines(root, 0, "")).encode()
@@ -114,13 +118,9 @@ def _fill(parent: Node, slot: Slot, value: Any) -> None:
         for each in value:
             _fields(group, slot.part, each)
         return
-    # What has a row below it may have been made already, for that row's sake.
-    made = parent.child(slot.name)
     for each in value if slot.many else [value]:
-        node = made or Node(slot.name)
-        if made is None:
-            parent.children.append(node)
-        made = None
+        node = Node(slot.name)
+        parent.children.append(node)
         if slot.part is None:
             node.text = each
         elif slot.part in CONTENT:
@@ -169,9 +169,15 @@ def _is_name(name: str) -> bool:
     return name == "text()" or _NAME(name.removeprefix("@")) is not None
 
 
-def _hang(root: Node, document: Document) -> None:
-    """Hang a document under its element; where that isn't there, with the loose ones."""
-    parent = _under(root, document.under) or _parent(root, LOOSE_DOCUMENTS.removeprefix("/dossier/"))
+def _hang(root: Node, document: Document) -> bool:
+    """Hang a document under its element, if that is there."""
+    parent = _under(root, document.under)
+    if parent:
+        parent.children.append(_node(document))
+    return parent is not None
+
+
+def _node(document: Document) -> Node:
     if document.wrapped == "text":
         content = document.data.decode()
     elif document.wrapped:
@@ -179,8 +185,7 @@ def _hang(root: Node, document: Document) -> None:
     else:
         content = b64encode(packed(document.inner or document.name, document.data)).decode()
     told = [Node("omschrijving", document.omschrijving)] if document.omschrijving else []
-    children = [Node("bestandsnaam", document.name), *told, Node("bestandsinhoud", content)]
-    parent.children.append(Node("document", children=children))
+    return Node("document", children=[Node("bestandsnaam", document.name), *told, Node("bestandsinhoud", content)])
 
 
 def _under(root: Node, under: str | None) -> Node | None:
@@ -218,9 +223,14 @@ def _sort(node: Node, path: str) -> None:
 
 def _field_names(path: str) -> tuple[str, ...]:
     row = BY_PATH.get(path)
-    part = _PARTS.get(row.section) if row and row.section else None
-    slot = next((slot for slot in slots(part) if row and slot.name == row.name), None) if part else None
+    slot = _slot(row) if row else None
     return tuple(each.name for each in slots(slot.part)) if slot and slot.part else ()
+
+
+def _slot(row: Row) -> Slot | None:
+    """Find the field of a section that a row tells of."""
+    part = _PARTS.get(row.section or "")
+    return next((slot for slot in slots(part) if slot.name == row.name), None) if part else None
 
 
 def _lines(node: Node, depth: int, around: str) -> Iterator[str]:
