@@ -261,8 +261,9 @@ def _by_law(case: _Case, section: Section, _: Ground) -> _Found:
     naming = [event for event in invoked if section in (event.sections or ())]
     live = [event for event in naming if is_live(event, case.now)]
     if not live:
-        obstacles.append(_Obstacle(_why_not_live(naming, case.now) or _nothing(invoked), section))
-    return entries + live[-1:], obstacles
+        reason = _why_not_live(naming, case.now) if naming else _nothing(invoked)
+        obstacles.append(_Obstacle(reason, section))
+    return entries + live, obstacles
 
 
 def _inzage(case: _Case, section: Section, person: str) -> Event | Reason:
@@ -323,7 +324,7 @@ def _yes(case: _Case, section: Section, need: Ground, person: str) -> Event | Re
         return _why_none(case, section, person)
     live = [grant for grant in grants if is_live(grant, case.now)]
     if not live:
-        return _why_not_live(grants, case.now) or Reason.NO_GRANT
+        return _why_not_live(grants, case.now)
     return _good_enough(case.policy, need, live)
 
 
@@ -344,10 +345,8 @@ def _good_enough(policy: Policy, need: Ground, live: Sequence[Event]) -> Event |
     return fresh[-1] if fresh else Reason.NOTICE_STALE
 
 
-def _why_not_live(events: Sequence[Event], now: datetime) -> Reason | None:
-    if any(has_ended(event, now) for event in events):
-        return Reason.EXPIRED
-    return Reason.NOT_YET_VALID if events else None
+def _why_not_live(events: Sequence[Event], now: datetime) -> Reason:
+    return Reason.EXPIRED if any(has_ended(event, now) for event in events) else Reason.NOT_YET_VALID
 
 
 def _why_none(case: _Case, section: Section, person: str) -> Reason:

@@ -2,7 +2,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from consent.guardians import OBJECTION_TIME, anniversary, family, midnight
+from consent.guardians import OBJECTION_TIME, anniversary, family, midnight, speakers
+from consent.terms import Role
 from tests.consent.story import PUPIL, Story, T
 
 
@@ -14,7 +15,7 @@ def told(*steps, **custody):
     return story.events
 
 
-def speakers(now=T, *steps, **custody):
+def speaking(now=T, *steps, **custody):
     return family(told(*steps, **custody), PUPIL, now)
 
 
@@ -41,7 +42,7 @@ def test_i3_a_birthday_of_29_february_is_on_1_march_in_other_years():
 
 
 def test_under_16_all_holders_decide_and_read():
-    found = speakers(holders=["g1", "g2"])
+    found = speaking(holders=["g1", "g2"])
     assert found is not None
     assert (found.pupil, found.holders, found.deciders, found.readers) == (PUPIL, *(("g1", "g2"),) * 3)
     assert found.decides_since is None
@@ -51,8 +52,8 @@ def test_under_16_all_holders_decide_and_read():
 def test_a5_the_pupil_decides_from_the_first_moment_of_the_16th_birthday(born):
     birthday = midnight(anniversary(date.fromisoformat(born), 16))
     checked = (birthday - timedelta(days=30)).date().isoformat()
-    before = speakers(birthday - timedelta(microseconds=1), birth_date=born, checked_on=checked)
-    after = speakers(birthday, birth_date=born, checked_on=checked)
+    before = speaking(birthday - timedelta(microseconds=1), birth_date=born, checked_on=checked)
+    after = speaking(birthday, birth_date=born, checked_on=checked)
     assert before is not None
     assert after is not None
     assert before.deciders == ("g1",)
@@ -62,8 +63,8 @@ def test_a5_the_pupil_decides_from_the_first_moment_of_the_16th_birthday(born):
 
 def test_a5_the_pupil_is_alone_from_the_first_moment_of_the_18th_birthday():
     birthday = midnight(date(2027, 6, 1))
-    before = speakers(birthday - timedelta(microseconds=1), birth_date="2009-06-01")
-    after = speakers(birthday, birth_date="2009-06-01")
+    before = speaking(birthday - timedelta(microseconds=1), birth_date="2009-06-01")
+    after = speaking(birthday, birth_date="2009-06-01")
     assert before is not None
     assert after is not None
     assert before.readers == ("g1", PUPIL)
@@ -90,23 +91,23 @@ def test_nothing_is_known_without_a_custody():
     ],
 )
 def test_a_check_counts_from_its_day_for_twelve_months(checked, now, known):
-    assert (speakers(datetime.fromisoformat(now), checked_on=checked) is not None) is known
+    assert (speaking(datetime.fromisoformat(now), checked_on=checked) is not None) is known
 
 
 def test_an_adult_needs_no_fresh_check_but_a_birth_date_with_evidence():
-    assert speakers(birth_date="2000-01-01", checked_on="2015-01-01", holders=[]) is not None
-    assert speakers(birth_date="2000-01-01", evidence=None) is None
-    assert speakers(birth_date=None) is None
-    assert speakers(checked_on=None) is None
+    assert speaking(birth_date="2000-01-01", checked_on="2015-01-01", holders=[]) is not None
+    assert speaking(birth_date="2000-01-01", evidence=None) is None
+    assert speaking(birth_date=None) is None
+    assert speaking(checked_on=None) is None
 
 
 def test_a_minor_without_a_holder_has_nobody_who_decides():
-    assert speakers(holders=[]) is None
-    assert speakers(T, ("REFUSE", "g1", {}), ("CUSTODY", "s1", {"holders": []})) is None
+    assert speaking(holders=[]) is None
+    assert speaking(T, ("REFUSE", "g1", {}), ("CUSTODY", "s1", {"holders": []})) is None
 
 
 def test_the_newest_statement_names_all_holders():
-    found = speakers(T, ("CUSTODY", "s1", {"holders": ["v1"]}), holders=["g1", "g2"])
+    found = speaking(T, ("CUSTODY", "s1", {"holders": ["v1"]}), holders=["g1", "g2"])
     assert found is not None
     assert found.deciders == ("v1",)
 
@@ -114,7 +115,7 @@ def test_the_newest_statement_names_all_holders():
 def removal(at, now=T, no="REFUSE", **said):
     """Take out g2, whose no stands, and say who then decides."""
     steps = ((no, "g2", {"at": "T-15d"}), ("CUSTODY", "s1", {"holders": ["g1"], "at": at} | said))
-    found = speakers(now, *steps, holders=["g1", "g2"])
+    found = speaking(now, *steps, holders=["g1", "g2"])
     assert found is not None
     return found.deciders
 
@@ -137,21 +138,21 @@ def test_without_a_second_person_or_a_notice_the_voice_doesn_t_end(missing):
 def test_a_statement_without_evidence_ends_no_voice_even_when_a_later_one_has_it():
     no, first = ("REFUSE", "g2", {}), ("CUSTODY", "s1", {"holders": ["g1"], "evidence": None, **DUE})
     again = ("CUSTODY", "s1", {"holders": ["g1"], "at": "T-1d"})
-    found = speakers(T, no, first, again, holders=["g1", "g2"])
+    found = speaking(T, no, first, again, holders=["g1", "g2"])
     assert found is not None
     assert found.deciders == ("g1", "g2")
 
 
 def test_a_no_after_the_removal_keeps_nobody():
     taken_out = ("CUSTODY", "s1", {"holders": ["g1"], "at": "T-1d"})
-    found = speakers(T, taken_out, ("REFUSE", "g2", {"at": "T"}), holders=["g1", "g2"])
+    found = speaking(T, taken_out, ("REFUSE", "g2", {"at": "T"}), holders=["g1", "g2"])
     assert found is not None
     assert found.deciders == ("g1",)
 
 
 def test_who_has_lifted_the_no_is_taken_out_at_once():
     steps = (("REFUSE", "g2", {}), ("GRANT", "g2", {}), ("CUSTODY", "s1", {"holders": ["g1"], "at": "T-1d"}))
-    found = speakers(T, *steps, holders=["g1", "g2"])
+    found = speaking(T, *steps, holders=["g1", "g2"])
     assert found is not None
     assert found.deciders == ("g1",)
 
@@ -160,7 +161,7 @@ def test_a_second_removal_neither_shortens_nor_restarts_the_seven_days():
     first, second = {"holders": ["g1"], "at": "T-7d", **DUE}, {"holders": ["g1"], "at": "T-1d", **DUE}
     steps = (("REFUSE", "g2", {}), ("CUSTODY", "s1", first), ("CUSTODY", "s1", second))
     for now, deciders in ((T, ("g1",)), (T - timedelta(microseconds=1), ("g1", "g2"))):
-        found = speakers(now, *steps, holders=["g1", "g2"])
+        found = speaking(now, *steps, holders=["g1", "g2"])
         assert found is not None
         assert found.deciders == deciders
 
@@ -169,7 +170,7 @@ def test_a_later_due_removal_mends_an_undue_one_after_seven_days_more():
     undue, due = {"holders": ["g1"], "at": "T-12d"}, {"holders": ["g1"], "at": "T-8d", **DUE}
     steps = (("REFUSE", "g2", {}), ("CUSTODY", "s1", undue), ("CUSTODY", "s1", due))
     for now, deciders in ((T, ("g1",)), (T - timedelta(days=2), ("g1", "g2"))):
-        found = speakers(now, *steps, holders=["g1", "g2"])
+        found = speaking(now, *steps, holders=["g1", "g2"])
         assert found is not None
         assert found.deciders == deciders
 
@@ -177,13 +178,31 @@ def test_a_later_due_removal_mends_an_undue_one_after_seven_days_more():
 def test_who_is_named_again_is_a_holder_again():
     out, back = {"holders": ["g1"], "at": "T-8d", **DUE}, {"holders": ["g1", "g2"], "at": "T-1d"}
     steps = (("REFUSE", "g2", {}), ("CUSTODY", "s1", out), ("CUSTODY", "s1", back))
-    found = speakers(T, *steps, holders=["g1", "g2"])
+    found = speaking(T, *steps, holders=["g1", "g2"])
     assert found is not None
     assert found.deciders == ("g1", "g2")
 
 
 def test_a_refused_view_is_a_no_that_stands():
     steps = (("REFUSE", "g2", {"receiver": "99EF00", "sections": ["views"]}), ("CUSTODY", "s1", {"holders": ["g1"]}))
-    found = speakers(T, *steps, holders=["g1", "g2"])
+    found = speaking(T, *steps, holders=["g1", "g2"])
     assert found is not None
     assert found.deciders == ("g1", "g2")
+
+
+def test_a_later_undue_removal_doesn_t_give_the_voice_back():
+    due, undue = {"holders": ["g1"], "at": "T-8d", **DUE}, {"holders": ["g1"], "at": "T-7d"}
+    steps = (("REFUSE", "g2", {}), ("CUSTODY", "s1", due), ("CUSTODY", "s1", undue))
+    for now, deciders in ((T, ("g1",)), (T - timedelta(days=1, microseconds=1), ("g1", "g2"))):
+        found = speaking(now, *steps, holders=["g1", "g2"])
+        assert found is not None
+        assert found.deciders == deciders
+
+
+def test_guardians_are_heard_until_the_last_moment_before_the_18th_birthday():
+    events = told(birth_date="2009-06-01", holders=["g1", "v1"], evidence=None)
+    birthday = midnight(date(2027, 6, 1))
+    before = speakers(events, PUPIL, birthday - timedelta(microseconds=1))
+    assert before == {"g1": Role.GUARDIAN, "v1": Role.VOOGD, PUPIL: Role.PUPIL}
+    assert speakers(events, PUPIL, birthday) == {PUPIL: Role.PUPIL}
+    assert speakers([], PUPIL, T) == {PUPIL: Role.PUPIL}

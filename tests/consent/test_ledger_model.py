@@ -98,7 +98,7 @@ def test_random_histories_agree_with_the_model(databases, tmp_path):
     class Machine(AgainstModel):
         desk = Desk(databases, tmp_path / "epochs")
 
-    examples = 30 if databases.kind == "sqlite" else 8
+    examples = 20 if databases.kind == "sqlite" else 5
     checks = [HealthCheck.too_slow, HealthCheck.filter_too_much]
     limits = settings(max_examples=examples, stateful_step_count=20, deadline=None, suppress_health_check=checks)
     run_state_machine_as_test(Machine, settings=limits)

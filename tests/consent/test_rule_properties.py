@@ -69,7 +69,7 @@ def renumbered(events):
     return [replace(event, number=place + 1, index=10 * place) for place, event in enumerate(events)]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(histories, births, policies, noes, st.data())
 def test_a_further_no_never_turns_a_no_into_a_yes(steps, birth, board, no, data):
     events = story(steps, birth)
@@ -81,7 +81,7 @@ def test_a_further_no_never_turns_a_no_into_a_yes(steps, birth, board, no, data)
             assert put(events, sections, board)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(histories, births, policies)
 def test_asking_for_less_never_turns_a_yes_into_a_no(steps, birth, board):
     events = story(steps, birth)
@@ -92,7 +92,7 @@ def test_asking_for_less_never_turns_a_yes_into_a_no(steps, birth, board):
         assert not allowed or all(answers[less] for size in range(1, len(asked)) for less in combinations(asked, size))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.lists(answering, max_size=10), births, st.data())
 def test_the_answers_of_different_persons_may_come_in_any_order(steps, birth, data):
     events = story(steps, birth)
@@ -128,7 +128,7 @@ def read_back(line):
     return from_terms(kind, terms, subject=PUPIL, by=by, number=number, index=index, recorded_at=when)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(histories, births, policies, st.sets(st.sampled_from(list(Section))), st.data())
 def test_the_rule_is_total_and_every_yes_shows_its_evidence(steps, birth, board, sections, data):
     events = story(steps, birth)
