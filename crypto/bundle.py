@@ -23,6 +23,9 @@ ITEM_LIMIT = 1 << 40
 INDEX_LEAST = 16 << 10
 """The least size of an index, so that an empty section looks like most others."""
 
+INDEX_LIMIT = 16 << 20
+"""The most bytes of an index, which is worked on in memory."""
+
 PIECE = 256 << 10
 """Bytes that are read and worked on at a time: enough to be fast, few enough for the processor's cache."""
 
@@ -55,7 +58,7 @@ def parse_items(data: bytes) -> tuple[Item, ...]:
 
 def _item(data: JSON, number: int) -> Item:
     value = record(data, "length", "sha256")
-    length = integer(value["length"], most=ITEM_LIMIT)
+    length = integer(value["length"], most=ITEM_LIMIT if number else ciphertext_size(INDEX_LIMIT))
     plain = plain_size(length)
     if ciphertext_size(plain) != length or padded_size(max(plain - 8, 0), number) != plain:
         raise EncodingRefused("an item of a size that no padded item has")

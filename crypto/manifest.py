@@ -90,8 +90,7 @@ def print_core(core: Core) -> bytes:
 def check_core(core: Core) -> None:
     """Raise BundleMalformed unless a reader would take this core; what is sealed must be readable."""
     try:
-        if _core(parse(print_core(core), limit=MANIFEST_LIMIT)) != core:
-            raise EncodingRefused("it would be read as something else")
+        _core(parse(print_core(core), limit=MANIFEST_LIMIT))
     except EncodingRefused as error:
         raise BundleMalformed(f"the core: {error}") from None
 

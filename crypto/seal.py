@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from crypto.bundle import (
     CHUNK,
+    INDEX_LIMIT,
     ITEMS_LIMIT,
     PIECE,
     PRESENT,
@@ -205,6 +206,8 @@ def _seal_section(press: _Press, key: bytes, name: str, content: Content) -> byt
         raise BundleMalformed(f"{name} has more documents than fit into a section")
     printed = canon(content.index)
     index_size = len(_print_index(printed, documents, [_NO_HASH] * len(documents)))
+    if padded_size(index_size, 0) > INDEX_LIMIT:
+        raise BundleMalformed(f"the index of {name} is too long")
     totals = [padded_size(index_size, 0)] + [padded_size(each.size, 1) for each in documents]
     items = [Item(ciphertext_size(total), _NO_HASH) for total in totals]
     head = out.tell()

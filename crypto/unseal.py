@@ -17,7 +17,7 @@ from cryptography.cobblestone import Cobblestone256Decryptor
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from crypto.bundle import CHUNK, PIECE, Item, Reader, padded_size, parse_items, plain_size
+from crypto.bundle import CHUNK, INDEX_LIMIT, PIECE, Item, Reader, padded_size, parse_items, plain_size
 from crypto.encoding import INTEGER_MAX, JSON, integer, parse, record, text, unb64
 from crypto.errors import (
     BundleAltered,
@@ -43,7 +43,6 @@ from crypto.manifest import (
 )
 from crypto.shares import Shares
 
-INDEX_LIMIT = 64 << 20
 INDEX_DEPTH = 64
 NAME_LIMIT = 80
 """Bytes of a file name that are kept: with section and number before it, far below the 255 of file systems."""
@@ -216,8 +215,6 @@ class _Press:
 
 def _open_section(press: _Press, key: bytes, name: str, placed: _Placed) -> Section:
     press.stream.seek(placed.offset)
-    if placed.items[0].length > INDEX_LIMIT:
-        raise BundleAltered(f"the index of {name} is too long")
     printed = b"".join(bytes(piece) for piece in _data(press, key, name, 0, placed.items[0]))
     index, documents = _parse_index(printed, name)
     if len(documents) != len(placed.items) - 1:
@@ -313,7 +310,7 @@ def safe_name(name: str) -> str:
     """
     kept = "".join("_" if _dangerous(letter) else letter for letter in unicodedata.normalize("NFC", name))
     stem, dot, extension = kept.strip(" .").rpartition(".")
-    if not dot or len(extension.encode()) > 12:
+    if not dot or not extension.isalnum() or len(extension.encode()) > 12:
         stem, dot, extension = kept.strip(" ."), "", ""
     stem = stem.rstrip(" .")
     stem = stem.encode()[: NAME_LIMIT - len((dot + extension).encode())].decode(errors="ignore").rstrip(" .")

@@ -11,8 +11,18 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from crypto.bundle import ITEMS_LIMIT, PART_LIMIT, Item, Reader, parse_items, print_items, write_container
-from crypto.encoding import b64, canon
+from crypto.bundle import (
+    INDEX_LIMIT,
+    ITEMS_LIMIT,
+    PART_LIMIT,
+    Item,
+    Reader,
+    ciphertext_size,
+    parse_items,
+    print_items,
+    write_container,
+)
+from crypto.encoding import b64, canon, padme
 from crypto.errors import (
     BundleAltered,
     BundleMalformed,
@@ -408,6 +418,15 @@ def test_the_number_of_items_has_a_limit_d9() -> None:
         parse_items(print_items([least] + [document] * ITEMS_LIMIT))
 
 
+def test_the_size_of_an_item_has_a_limit_d9() -> None:
+    for plain, number in ((INDEX_LIMIT, 0), ((1 << 40) - (1 << 35), 1)):
+        items = [Item(16_472, bytes(32))] * number + [Item(ciphertext_size(plain), bytes(32))]
+        assert parse_items(print_items(items)) == tuple(items)
+        items[-1] = Item(ciphertext_size(padme(plain + (1 << 36) * number + 1)), bytes(32))
+        with pytest.raises(BundleMalformed, match="a whole number from 0"):
+            parse_items(print_items(items))
+
+
 def test_lengths_beyond_their_limits_are_refused_before_they_are_read_d9() -> None:
     with pytest.raises(BundleMalformed, match="too long"):
         Reader(BytesIO(b"overdracht\n\x01" + (MANIFEST_LIMIT + 1).to_bytes(4, "big") + bytes(2)))
@@ -598,6 +617,16 @@ def test_a_reader_takes_a_stream_that_trickles_and_checks_what_nobody_reads() ->
     assert [name for name, _ in reader.sections()] == ["okr", "reports"]
     with pytest.raises(BundleAltered):
         [name for name, _ in Reader(Trickle(bundle.data[:-1] + b"\0")).sections()]
+
+
+def test_a_container_of_released_sections_holds_nothing_of_the_others(tmp_path: Path) -> None:
+    bundle = forged()
+    reader = Reader(BytesIO(bundle.data))
+    raw = {name: list(pieces) for name, pieces in reader.sections()}
+    some = b"".join(write_container(reader.manifest_bytes, reader.signatures, {"okr": raw["okr"], "reports": None}))
+    assert some == bundle.data[: -1 - len(b"".join(raw["reports"]))] + b"\0"
+    shares = Shares(bundle.shares.bundle, bundle.shares.to, {"okr": bundle.shares.shares["okr"]})
+    assert list(bundle.open(tmp_path / "open", data=some, shares=shares).sections) == ["okr"]
 
 
 def test_a_writer_refuses_a_manifest_that_is_none() -> None:

@@ -6,7 +6,9 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import nacl.pwhash.argon2id
 import pytest
+from cryptography.cobblestone import Cobblestone256Encryptor
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -329,6 +331,33 @@ def test_what_is_no_public_identity_is_refused(data: bytes) -> None:
 def test_a_public_file_written_in_another_way_is_refused(data: bytes) -> None:
     with pytest.raises(KeyRefused):
         parse_public(data)
+
+
+def _sealed_by_hand(data: bytes, secret: bytes) -> bytes:
+    """Seal other secrets into a private file, with plain libraries and from the specification."""
+    value = json.loads(data)
+    del value["secrets"]
+    openly = json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+    key = nacl.pwhash.argon2id.kdf(32, PHRASE.encode(), bytes(16), opslimit=3, memlimit=64 << 20)
+    wrap = Cobblestone256Encryptor(key, b"overdracht/v1/keyfile\0" + hashlib.sha256(openly).digest())
+    box = b64(wrap.update(secret) + wrap.finalize())
+    return _with(data, lambda each: each.update(secrets={"salt": b64(bytes(16)), "box": box}))
+
+
+def test_a_private_file_made_from_the_specification_opens() -> None:
+    seeds = RECIPIENT.seal.seed + RECIPIENT.sign.seed + RECIPIENT.request.seed
+    assert parse_private(_sealed_by_hand(SCHOOL, seeds), PHRASE) == RECIPIENT
+
+
+def test_secrets_that_are_not_those_of_the_public_keys_are_refused() -> None:
+    swapped = RECIPIENT.seal.seed + RECIPIENT.request.seed + RECIPIENT.sign.seed
+    with pytest.raises(KeyRefused, match="don't belong"):
+        parse_private(_sealed_by_hand(SCHOOL, swapped), PHRASE)
+    with pytest.raises(KeyRefused, match="doesn't belong"):
+        parse_identity(_sealed_by_hand(ROOT, bytes(32)), PHRASE)
+    for size in (95, 97):
+        with pytest.raises(KeyRefused, match="another length"):
+            parse_private(_sealed_by_hand(SCHOOL, bytes(size)), PHRASE)
 
 
 def test_the_kind_of_an_identity_is_part_of_what_is_sealed() -> None:
