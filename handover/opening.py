@@ -10,7 +10,7 @@ nothing.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -22,7 +22,7 @@ from crypto.manifest import Core
 from crypto.shares import Shares
 from crypto.unseal import File, Opened, Section, unseal
 from handover import page
-from handover.dossier import DossierRefused, Problem, dump, examine, from_json
+from handover.dossier import DossierRefused, Problem, dump, examine, from_json, to_json
 from handover.packing import VERSION
 
 DOSSIER: Final = "dossier.json"
@@ -64,9 +64,11 @@ def open_bundle(
 
 def _write(folder: Path, opened: Opened) -> None:
     contents = {name: _content(section, name) for name, section in opened.sections.items()}
-    write_private(folder / DOSSIER, dump(from_json(_dossier(folder, opened.sections, contents))))
+    dossier = from_json(_dossier(folder, opened.sections, contents))
+    write_private(folder / DOSSIER, dump(dossier))
+    fields = to_json(replace(dossier, documents=()))["sections"]
     facts = page.Facts(opened.core.sender.school, opened.core.made_at, opened.core.expires_at)
-    shown: dict[str, JSON] = {name: _shown(content) for name, content in contents.items()}
+    shown: dict[str, JSON] = {name: _shown(fields.get(name), content) for name, content in contents.items()}
     documents = [_linked(folder, name, file) for name, section in opened.sections.items() for file in section.files]
     write_private(folder / PAGE, page.render(facts, shown, documents).encode())
 
@@ -108,9 +110,8 @@ def _enclosed(folder: Path, section: str, file: File, told: JSON) -> JSON:
     return {**more, **itself, "sha256": file.sha256.hex(), "data": b64(data)}
 
 
-def _shown(content: Mapping[str, JSON]) -> JSON:
+def _shown(fields: JSON, content: Mapping[str, JSON]) -> JSON:
     """Choose what a reader sees of a section: its fields, and what was kept without a field of its own."""
-    fields = content["section"]
     kept: list[JSON] = [{"plaats": one.get("path"), "waarde": one.get("value")} for one in _objects(content["kept"])]
     if not kept:
         return fields

@@ -1,15 +1,22 @@
 """Fictitious dossiers, key files and a real command line process, for the tests of the school's side."""
 
+import atexit
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+
+from click.testing import CliRunner
 
 from crypto.encoding import JSON, b64
 from crypto.keyfile import KeyFile, print_private, print_public
+from handover.cli import main
 
 PASSPHRASE = "vier losse woorden samen"
 HANDOVER = Path(sys.executable).with_name("handover")
@@ -76,6 +83,16 @@ class Desk:
     def run(self, *arguments: str | Path, passphrase: str | None = PASSPHRASE, **env: str) -> "Ran":
         return run(self.folder, *arguments, passphrase=passphrase, **env)
 
+    def call(self, *arguments: str | Path, passphrase: str = PASSPHRASE) -> "Ran":
+        """Run a command in this process: for tables of cases, where a process for each would take too long."""
+        here = Path.cwd()
+        os.chdir(self.folder)
+        try:
+            done = CliRunner().invoke(main, list(map(str, arguments)), env={"HANDOVER_PASSPHRASE": passphrase})
+        finally:
+            os.chdir(here)
+        return Ran(done.exit_code, done.stdout, done.stderr)
+
     def pack(self, dossier: Path | str, *more: str | Path) -> "Ran":
         files = ("--from", "a.key", "--to", "b.pub", "--out", "x.bundle", "--shares", "x.json")
         return self.run("pack", dossier, *more, *files)
@@ -100,9 +117,19 @@ class Ran:
         return value
 
 
+@cache
+def bytecode() -> str:
+    """A folder for compiled modules, so that not every process compiles everything again."""
+    folder = tempfile.mkdtemp(prefix="overdracht-bytecode-")
+    atexit.register(shutil.rmtree, folder)
+    return folder
+
+
 def run(folder: Path, *arguments: str | Path, passphrase: str | None = PASSPHRASE, **env: str) -> Ran:
     """Run the real command line, with nothing of this process's settings but the path."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("HANDOVER_")}
+    clean.pop("PYTHONDONTWRITEBYTECODE", None)
+    clean["PYTHONPYCACHEPREFIX"] = bytecode()
     if passphrase is not None:
         clean["HANDOVER_PASSPHRASE"] = passphrase
     done = subprocess.run(
@@ -118,10 +145,17 @@ def run(folder: Path, *arguments: str | Path, passphrase: str | None = PASSPHRAS
     return Ran(done.returncode, done.stdout, done.stderr)
 
 
+@cache
+def made_keys(name: str, school: str | None) -> tuple[KeyFile, bytes]:
+    """Keys with their private file, made once: the passphrase's derivation is slow on purpose."""
+    made = KeyFile.generate(school)
+    return made, print_private(made, PASSPHRASE)
+
+
 def keys(folder: Path, name: str, school: str | None = None) -> KeyFile:
     """Write NAME.key and NAME.pub."""
-    made = KeyFile.generate(school)
-    (folder / f"{name}.key").write_bytes(print_private(made, PASSPHRASE))
+    made, printed = made_keys(name, school)
+    (folder / f"{name}.key").write_bytes(printed)
     (folder / f"{name}.pub").write_bytes(print_public(made.public))
     return made
 
