@@ -37,7 +37,7 @@ _PARTS: Final = {slot.name: slot.part for slot in slots(Sections) if slot.part} 
 _OVERSTAP: Final = {"SOVO": "WECVO", "VSOVO": "WECVO", "VSOMBO": "WECMBO"}
 """Routes that OSO has another code for."""
 
-_NAME = re.compile(r"(?:\{([^{}\"<>&]*)\})?([^\W\d][\w.-]*)").fullmatch
+_NAME = re.compile(r"(?:\{([^{}]*)\})?([^\W\d][\w.-]*)").fullmatch
 _XML: Final = "http://www.w3.org/XML/1998/namespace"
 
 
