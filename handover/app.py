@@ -46,7 +46,8 @@ def create_app(parts: Parts | None = None) -> Flask:
     Raises SettingsRefused or ConsentError where the configuration is unsafe or the journal older than it was.
     """
     logs.configure()
-    app = Flask("handover")
+    app = Flask("handover", static_folder=None)
+    app.url_map.merge_slashes = False  # a redirect's address would be built from the Host header
     app.config.update(OPENAPI, MAX_CONTENT_LENGTH=None, PROPAGATE_EXCEPTIONS=False, TRUSTED_HOSTS=None)
     app.extensions["handover"] = parts or assemble(load())
     made = ProblemApi(app)

@@ -54,7 +54,7 @@ class _Visit:
         text = self.notice()
         draft = Draft(
             kind=kind,
-            key=f"{kind.name}-{fields.get('ground', '')}-{self.key}",
+            key=f"{kind.name}-{fields.get('ground', '')}-{self.visitor.invitation}-{self.key}",
             by=self.visitor.actor,
             subject=self.visitor.pupil,
             sender=self.transfer.sender,
@@ -97,7 +97,7 @@ def withdraw(parts: Parts, once: MakeOnce, body: Mapping[str, Any]) -> Answer:
     """Take consent back. The share goes after seven days, or at once; the answer tells what was already opened."""
     sections = _ordered(body["sections"])
     doomed: list[str] = []
-    opened: list[str] = []
+    opened: list[Section] = []
 
     def work(visit: _Visit) -> list[Event]:
         made = [visit.say(Kind.WITHDRAW, sections=sections)]
@@ -106,13 +106,13 @@ def withdraw(parts: Parts, once: MakeOnce, body: Mapping[str, Any]) -> Answer:
             start_shredding(parts, visit.act, visit.transfer, bundle, sections, why="withdrawn")
             doomed.append(bundle.id)
         went = handed_out(visit.act.session, visit.transfer.id)
-        opened.extend(str(section) for section in sections if section in went)
+        opened.extend(section for section in sections if section in went)
         return made
 
-    told = _recorded(parts, once, body["token"], work, cancelled_too=True)
+    told = _recorded(parts, once, body["token"], work, cancelled_too=True, opened=opened)
     for bundle in doomed:
         shred(parts, bundle)
-    return {**told, "opened": opened}
+    return told
 
 
 def inzage(parts: Parts, once: MakeOnce, body: Mapping[str, Any]) -> Answer:
@@ -155,7 +155,13 @@ def objection(parts: Parts, once: MakeOnce, body: Mapping[str, Any]) -> Answer:
 
 
 def _recorded(
-    parts: Parts, once: MakeOnce, token: str, work: Callable[[_Visit], list[Event]], *, cancelled_too: bool = False
+    parts: Parts,
+    once: MakeOnce,
+    token: str,
+    work: Callable[[_Visit], list[Event]],
+    *,
+    cancelled_too: bool = False,
+    **more: list[Section],
 ) -> Answer:
     """Record what a visitor says, tell the others, and answer with the events and the checkpoint that holds them."""
     visitor = admit(parts, token)
@@ -169,7 +175,7 @@ def _recorded(
         for contact in contacts(parts.keystore, act.session, visitor.pupil).values():
             if contact.person != visitor.person:
                 post(parts, act, visitor.pupil, contact.mail, "changed")
-        return {"events": [event.id for event in made]}
+        return {"events": [event.id for event in made], **more}
 
     told = carry_out(parts, this, lambda: parts.journal.act(pupil=visitor.pupil), recorded)
     deliver(parts)

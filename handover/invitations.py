@@ -15,6 +15,7 @@ from sqlalchemy import delete, select, update
 
 from consent.db import reading, writing
 from consent.events import Actor
+from consent.guardians import speakers
 from consent.journal import Act
 from consent.terms import Level, Role
 from crypto.encoding import b64
@@ -104,7 +105,10 @@ def admit(parts: Parts, token: str) -> Visitor:
         _count_attempt(parts, identifier)
         raise not_found()
     with reading(parts.main) as session:
-        role = contacts(parts.keystore, session, pupil)[row.person].role
+        known = parts.ledger.history(session, pupil).known
+    role = speakers(known, pupil, parts.clock()).get(row.person)
+    if role is None:  # taken out since, or the child is 18: the token ends with the voice (bad case A10)
+        raise not_found()
     return Visitor(identifier, row.person, role, row.transfer, pupil)
 
 

@@ -20,7 +20,8 @@ def decide(parts: Parts, caller: Caller, once: Once, transfer: str, objection: s
         row = of_side(act.session, caller, transfer, "sender")
         events = parts.ledger.history(act.session, row.pupil).known
         objections = [event for event in events if event.kind is Kind.OBJECT and event.id == objection]
-        if not objections or objections[0].receiver != row.receiver:
+        about = {(event.sender, event.receiver, event.purpose) for event in objections}
+        if about != {(row.sender, row.receiver, row.purpose)}:
             raise not_found()
         event = parts.ledger.record(
             act,

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from consent.db import reading
 from consent.events import Actor, Draft, Holder, Kind
 from consent.guardians import DECIDES_FROM, anniversary, midnight
 from consent.journal import Act
@@ -115,6 +116,8 @@ def change_custody(parts: Parts, caller: Caller, once: Once, pupil: str, body: M
         persons = _set_custody(parts, act, caller, once, pupil, birth_date, body, second)
         return {"pupil": pupil, "persons": persons}
 
+    with reading(parts.main) as session:
+        own_pupil(session, caller, pupil)  # before the lock: nobody holds up another board's pupil
     return carry_out(parts, once, lambda: parts.journal.act(pupil=pupil), work)
 
 

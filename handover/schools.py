@@ -18,7 +18,7 @@ from consent.events import Draft, Event, Kind
 from consent.fields import CODECS, Malformed
 from consent.fields import Actor as Speaker
 from consent.journal import Act
-from consent.terms import Level, Role
+from consent.terms import Level, Role, is_board
 from crypto.checkpoint import Checkpoint, print_checkpoint
 from crypto.encoding import JSON, b64, canon, parse, record, text, unb64
 from crypto.errors import EncodingRefused, StatementRefused
@@ -108,7 +108,8 @@ def choose_policy(parts: Parts, board: str, statement: JSON, signature: str) -> 
     """Record a board's choice of policy, signed by its identity. There is no policy before this, and so no transfer."""
     try:
         said = record(statement, "v", "board", "policy", "made_at")
-        text(said["board"], board)
+        if said["board"] != board or not is_board(board):
+            raise Malformed("another board")
         made_at = text(said["made_at"], r"[0-9TZ:-]{20}")
         policy = CODECS["policy"][1](said["policy"])
         signed = unb64(signature, 64)

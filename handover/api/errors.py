@@ -9,9 +9,9 @@ from flask import Flask, Response
 from flask import json as flask_json
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from consent.errors import ConsentError
+from consent.errors import ConsentError, KeyConflict, RecordRefused
 from crypto.errors import CryptoError
 from handover.errors import HandoverError, RequestRefused
 from handover.logs import log
@@ -24,6 +24,8 @@ TABLE: Final[tuple[tuple[type[Exception], int, str, str], ...]] = (
     (PoolTimeout, 503, "BUSY", "The service is busy. Try again."),
     (DBAPIError, 503, "STORE_UNAVAILABLE", "The service can't reach its store. Nothing was done. Try again."),
     (OSError, 503, "STORE_UNAVAILABLE", "The service can't reach its store. Nothing was done. Try again."),
+    (RecordRefused, 409, "RECORD_REFUSED", "The ledger doesn't take this from you now: {reason}."),
+    (KeyConflict, 409, "IDEMPOTENCY_CONFLICT", "This Idempotency-Key was used for another request."),
     (ConsentError, 503, "NOT_SAFE", "The service can't do this safely now. Nothing was done."),
     (HandoverError, 503, "NOT_SAFE", "The service can't do this safely now. Nothing was done."),
 )
@@ -74,7 +76,10 @@ def _http(error: HTTPException) -> Response:
     messages = getattr(error, "data", {}).get("messages")
     fields = pointers(messages.get("json", messages)) if isinstance(messages, dict) else None
     detail = "The request isn't as it should be; see `fields`." if fields else f"{error.name}."
-    return problem(RequestRefused(TITLES.get(status, "REFUSED"), status, detail, fields))
+    response = problem(RequestRefused(TITLES.get(status, "REFUSED"), status, detail, fields))
+    if isinstance(error, MethodNotAllowed) and error.valid_methods:
+        response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
+    return response
 
 
 def _known(error: Exception) -> Response:
