@@ -1,0 +1,272 @@
+"""Who may do what: every route of the service, every role, and things that are somebody else's.
+
+The matrix is made from the routes that the application really has. A route without a row here fails (bad case A9).
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final, Literal
+
+import pytest
+from werkzeug.test import TestResponse
+
+from handover.roles import MAY, Action, Role, may
+from tests.handover.story import OTHER, PO, PO_TOO, VO, Case, Story, later
+from tests.region import ORIGIN, UPLOAD, expect, now
+
+Whose = Literal["nobody's", "either side", "sender", "receiver", "board"]
+ABSENT: Final = "0123456789abcdef0123456789abcdef"
+SHA: Final = "0" * 64
+
+
+@dataclass(frozen=True)
+class Signed:
+    """A route that a school signs for: what it asks of the roles, whose object it is about, and a body that is fine."""
+
+    action: Action
+    whose: Whose
+    body: Any = None
+
+
+_CUSTODY: Final = {
+    "holders": [{"name": "Ouder 1", "mail": "ouder1@gezin.test", "role": "guardian"}],
+    "evidence": {"kind": "gezagsregister", "date": "2026-01-05", "staff": "s-1"},
+}
+_PUPIL: Final = {"number": "L1", "first_name": "Sam", "birth_date": "2014-05-06", "custody": _CUSTODY}
+_TRANSFER: Final = {"pupil": ABSENT, "receiver": VO, "route": "POVO", "purpose": "placement", "sections": ["okr"]}
+_T: Final = "/v1/transfers/<string(maxlength=64):transfer>"
+
+SIGNED: Final[dict[tuple[str, str], Signed]] = {
+    ("POST", "/v1/pupils"): Signed(Action.REGISTER_PUPIL, "nobody's", _PUPIL),
+    ("PUT", "/v1/pupils/<string(maxlength=64):pupil>/custody"): Signed(Action.SET_CUSTODY, "board", _CUSTODY),
+    ("POST", "/v1/transfers"): Signed(Action.OPEN_TRANSFER, "board", _TRANSFER),
+    ("GET", "/v1/transfers"): Signed(Action.SEE_TRANSFERS, "nobody's"),
+    ("GET", _T): Signed(Action.SEE_TRANSFERS, "either side"),
+    ("POST", f"{_T}/cancel"): Signed(Action.CANCEL_TRANSFER, "sender", {}),
+    ("POST", f"{_T}/application"): Signed(Action.CONFIRM_APPLICATION, "receiver", {}),
+    ("POST", f"{_T}/statutory"): Signed(Action.INVOKE_LAW, "sender", {"sections": ["okr"]}),
+    ("POST", f"{_T}/invitations"): Signed(Action.INVITE, "sender", {"person": ABSENT}),
+    ("POST", f"{_T}/objections/<string(maxlength=64):event>/decision"): Signed(
+        Action.DECIDE_OBJECTION, "sender", {"upheld": True, "reason": "Terecht."}
+    ),
+    ("POST", f"{_T}/bundles"): Signed(Action.UPLOAD_BUNDLE, "sender", b"\0\0\0\0"),
+    ("POST", f"{_T}/release"): Signed(Action.ASK_RELEASE, "receiver", {"sections": ["okr"]}),
+    ("POST", f"{_T}/acknowledgement"): Signed(Action.ACKNOWLEDGE, "receiver", {"received": True, "placed": None}),
+}
+PUBLIC: Final = {
+    ("GET", "/v1/openapi.json"),
+    ("GET", "/v1/health"),
+    ("GET", "/v1/keylog"),
+    ("GET", "/v1/keylog/checkpoint"),
+    ("GET", "/v1/journal/checkpoint"),
+    ("GET", "/v1/schools/<string(maxlength=6):school>"),
+}
+CARRIES_SIGNATURES: Final = {
+    ("POST", "/v1/boards"),
+    ("PUT", "/v1/boards/<string(maxlength=40):board>/policy"),
+    ("POST", "/v1/schools/<string(maxlength=6):school>/keys"),
+}
+WITH_TOKEN: Final[dict[tuple[str, str], dict[str, Any]]] = {
+    ("POST", "/v1/family/question"): {},
+    ("POST", "/v1/family/answers"): {"notice": SHA, "answers": {"okr": "yes"}},
+    ("POST", "/v1/family/withdrawal"): {"sections": ["okr"], "destroy_now": True},
+    ("POST", "/v1/family/inzage"): {"versions": {"okr": "v"}, "done": True},
+    ("POST", "/v1/family/view"): {"text": "Sam leest graag.", "travels": True, "done": True},
+    ("POST", "/v1/family/objection"): {"sections": ["okr"], "reason": "Nee."},
+}
+OBJECTS: Final = [route for route, row in SIGNED.items() if row.whose != "nobody's"]
+
+
+def routes(story: Story) -> Iterator[tuple[str, str]]:
+    for rule in story.region.app.url_map.iter_rules():
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
+            yield method, rule.rule
+
+
+def ask(
+    story: Story, school: str, route: tuple[str, str], subject: str, *, role: Role = Role.PRINCIPAL, event: str = ABSENT
+) -> TestResponse:
+    method, rule = route
+    row = SIGNED[route]
+    path = rule.replace("<string(maxlength=64):event>", event)
+    path = path.replace("<string(maxlength=64):transfer>", subject).replace("<string(maxlength=64):pupil>", subject)
+    body = row.body | {"pupil": subject} if rule == "/v1/transfers" and method == "POST" else row.body
+    if rule == "/v1/transfers" and method == "GET":
+        path += "?side=sender"
+    kind = UPLOAD if isinstance(body, bytes) else "application/json"
+    return story.region.send(school, method, path, body, role=str(role), content_type=kind)
+
+
+def subject_of(case: Case, route: tuple[str, str]) -> str:
+    return case.child.pupil if SIGNED[route].whose == "board" else case.transfer
+
+
+@pytest.fixture(scope="module")
+def case(standing: Story) -> Case:
+    return standing.case(invited=False, bundle=False)
+
+
+def test_every_route_of_the_application_has_a_row_and_every_row_a_route(standing: Story) -> None:
+    """A9"""
+    assert set(routes(standing)) == set(SIGNED) | PUBLIC | CARRIES_SIGNATURES | set(WITH_TOKEN)
+
+
+def test_every_view_says_whom_it_is_for(standing: Story) -> None:
+    """A9: a view without a word on it isn't public by accident."""
+    app = standing.region.app
+    said = {
+        (method, rule.rule): getattr(app.view_functions[rule.endpoint], "action", "nothing")
+        for rule in app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+    del said["GET", "/v1/openapi.json"]  # made by the library, from what everybody may read
+    assert said == {route: row.action for route, row in SIGNED.items()} | {
+        route: None for route in said if route not in SIGNED
+    }
+
+
+@pytest.mark.parametrize("route", SIGNED, ids=" ".join)
+def test_a_role_may_do_what_the_table_says_and_nothing_else(
+    standing: Story, case: Case, route: tuple[str, str]
+) -> None:
+    """A9, A11"""
+    whose = SIGNED[route].whose
+    school = VO if whose == "receiver" else PO
+    for role in Role:
+        answer = ask(standing, school, route, ABSENT, role=role)
+        if not may(role, SIGNED[route].action):
+            expect(answer, 403)
+            assert answer.get_json()["code"] == "ROLE_REFUSED"
+        elif whose == "nobody's":
+            assert answer.status_code in (200, 201, 409, 422), answer.get_data()
+        else:
+            expect(answer, 404)
+
+
+@pytest.mark.parametrize("route", OBJECTS, ids=" ".join)
+def test_what_is_anothers_looks_as_if_it_were_not_there(standing: Story, case: Case, route: tuple[str, str]) -> None:
+    """A8, G1"""
+    before = standing.rows("nonce", "attempt", "journal_leaf", "journal_part", "journal_lookup", "journal_board")
+    foreign = expect(ask(standing, OTHER, route, subject_of(case, route)), 404)
+    absent = expect(ask(standing, OTHER, route, ABSENT), 404)
+    assert foreign.get_data() == absent.get_data()
+    assert list(foreign.headers) == list(absent.headers)
+    after = standing.rows("nonce", "attempt", "journal_leaf", "journal_part", "journal_lookup", "journal_board")
+    after["data_key"], after["journal_node"] = before["data_key"], before["journal_node"]  # an ATTEMPT names its staff
+    assert after == before
+
+
+@pytest.mark.parametrize("school", [PO_TOO, VO])
+def test_a_pupil_is_its_boards_and_a_transfer_its_schools(standing: Story, case: Case, school: str) -> None:
+    """A8: another location of the sender's own board is no side of the transfer."""
+    answer = standing.region.send(school, "PUT", f"/v1/pupils/{case.child.pupil}/custody", _CUSTODY | {"holders": []})
+    assert answer.status_code == (404 if school == VO else 200)
+    seen = standing.region.send(school, "GET", case.path)
+    assert seen.status_code == (200 if school == VO else 404)
+
+
+@pytest.mark.parametrize("route", [r for r, row in SIGNED.items() if row.whose in ("sender", "receiver")], ids=" ".join)
+def test_the_other_side_is_told_that_it_is_the_other_side(standing: Story, case: Case, route: tuple[str, str]) -> None:
+    """A8: a receiver can't act for the sender, nor a sender for the receiver; a release isn't there for the sender."""
+    other = VO if SIGNED[route].whose == "sender" else PO
+    answer = ask(standing, other, route, case.transfer)
+    if route[1].endswith("/release"):
+        expect(answer, 404)
+    else:
+        expect(answer, 403)
+        assert answer.get_json()["code"] == "OTHER_SIDE"
+
+
+def test_a_cursor_of_another_school_is_as_unknown_as_one_that_never_was(standing: Story, case: Case) -> None:
+    """A8, G4"""
+    get = standing.region.send
+    foreign = expect(get(OTHER, "GET", f"/v1/transfers?side=sender&cursor={case.transfer}"), 404)
+    absent = expect(get(OTHER, "GET", f"/v1/transfers?side=sender&cursor={ABSENT}"), 404)
+    assert foreign.get_data() == absent.get_data()
+    other_side = expect(get(VO, "GET", f"/v1/transfers?side=sender&cursor={case.transfer}"), 404)
+    assert other_side.get_data() == absent.get_data()
+
+
+def test_a_person_of_another_pupil_is_as_unknown_as_one_that_never_was(standing: Story, case: Case) -> None:
+    """A8, A11"""
+    stranger = standing.region.pupil(PO).persons[0]
+    path = f"{case.path}/invitations"
+    answers = [standing.region.send(PO, "POST", path, {"person": person}) for person in (stranger, ABSENT)]
+    assert [answer.status_code for answer in answers] == [422, 422]
+    assert answers[0].get_data() == answers[1].get_data()
+    named = _CUSTODY | {"holders": [_CUSTODY["holders"][0] | {"person": stranger}]}
+    taken = standing.region.send(PO, "PUT", f"/v1/pupils/{case.child.pupil}/custody", named)
+    assert expect(taken, 422).get_json()["fields"] == {"/holders/0/person": "Not a person of this pupil."}
+
+
+@pytest.mark.parametrize("route", WITH_TOKEN, ids=" ".join)
+def test_a_token_that_opens_nothing_gets_the_one_answer_on_every_route(standing: Story, route: tuple[str, str]) -> None:
+    """A8, G1"""
+    body = {"token": "A" * 22 + "." + "A" * 43} | WITH_TOKEN[route]
+    answer = standing.region.http.post(route[1], json=body, headers={"Idempotency-Key": f'"{ABSENT}"'})
+    assert json.loads(answer.get_data())["code"] == "NOT_FOUND"
+    absent = standing.region.send(OTHER, "GET", f"/v1/transfers/{ABSENT}")
+    assert answer.get_data() == absent.get_data()
+
+
+@pytest.mark.parametrize("route", [*SIGNED, ("GET", "/v1/transfers")], ids=" ".join)
+def test_without_a_signature_nothing_of_a_school_can_be_asked(
+    standing: Story, case: Case, route: tuple[str, str]
+) -> None:
+    method, rule = route
+    path = rule.replace("<string(maxlength=64):transfer>", case.transfer)
+    path = path.replace("<string(maxlength=64):pupil>", case.child.pupil).replace("<string(maxlength=64):event>", "x")
+    answer = standing.region.http.open(path, method=method, json={}, base_url=ORIGIN)
+    assert expect(answer, 401).get_json()["code"] == "SIGNATURE_REFUSED"
+
+
+@pytest.mark.parametrize("header", ["X-HTTP-Method-Override", "X-Method-Override", "X-HTTP-Method"])
+def test_a_method_is_what_the_request_line_says(standing: Story, header: str) -> None:
+    """G6"""
+    answer = standing.region.http.get("/v1/boards", headers={header: "POST"})
+    assert expect(answer, 405).headers["Allow"] == "OPTIONS, POST"
+    assert expect(standing.region.http.head("/v1/transfers?side=sender"), 401).get_data() == b""
+
+
+def test_the_roles_are_these_and_may_do_this() -> None:
+    """Pins handover/roles.py as a whole: a change of the table is a change of two places."""
+    desk = {"see_transfers", "confirm_application", "acknowledge"}
+    sending = {
+        *("register_pupil", "set_custody", "open_transfer", "cancel_transfer", "invite", "upload_bundle"),
+    }
+    care = desk | sending | {"invoke_law", "ask_release"}
+    assert {str(role): set(map(str, actions)) for role, actions in MAY.items()} == {
+        "principal": care | {"decide_objection"},
+        "internal_supervisor": care,
+        "care_coordinator": care,
+        "teacher": {"see_transfers"},
+        "mentor": {"see_transfers", "ask_release", "acknowledge"},
+        "counsellor": {"see_transfers", "ask_release", "acknowledge"},
+        "intake": desk | {"ask_release"},
+        "transition_coach": {"see_transfers", "ask_release"},
+        "administration": desk | sending,
+    }
+    assert len(Action) == 12
+
+
+def test_a_holder_who_was_taken_out_has_no_way_in_any_more(standing: Story) -> None:
+    """A10: the token ends with the voice, and says so no more than any other dead token."""
+    case = standing.case(bundle=False)
+    case.say(1, okr="yes")
+    kept = {"name": "Ouder 1", "mail": "ouder1@gezin.test", "role": "guardian", "person": case.child.persons[0]}
+    standing.region.send(PO, "PUT", f"/v1/pupils/{case.child.pupil}/custody", _CUSTODY | {"holders": [kept]})
+    case.family("question", 1, 404)
+    case.family("withdrawal", 1, 404, sections=["okr"], destroy_now=True)
+    case.family("question", 0)
+
+
+def test_a_parent_of_a_pupil_who_has_become_eighteen_has_no_way_in_any_more(standing: Story) -> None:
+    """A5, A10"""
+    birthday = now().date() + timedelta(days=2)
+    born = birthday.replace(year=birthday.year - 18, day=min(birthday.day, 28))
+    case = standing.case(bundle=False, pupil={"born": born - timedelta(days=1), "pupil_mail": "sam@gezin.test"})
+    with later(days=5):
+        case.family("question", 0, 404)
+        case.family("question", 2)
