@@ -27,13 +27,13 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from consent.db import reading, writing
-from consent.entry import SALT_SIZE
 from consent.journal import Act
 from consent.rule import Granted, Question, Refused
 from consent.terms import Purpose, Route, Section
 from crypto.bundle import write_container
 from crypto.checkpoint import parse_receipt
-from crypto.encoding import b64
+from crypto.encoding import Printable, b64, canon
+from crypto.sign import sign
 from handover.accesslog import SERVICE, Did, record, staff
 from handover.bundles import newest, shred, start_shredding, versions_of
 from handover.errors import RequestRefused, not_found
@@ -240,21 +240,32 @@ def hand_out(parts: Parts, released: Released) -> Iterator[bytes]:
 
 
 def _head(parts: Parts, released: Released) -> bytes:
-    proof = parts.journal.receipt(released.index)
-    terms = parts.journal.salted_terms(released.index)
     head = {
         "v": 1,
         "transfer": released.transfer,
         "bundle": released.bundle.id,
         "shares": {name: b64(share) for name, share in released.shares.items()},
-        "receipt": {
-            "leaf": b64(parse_receipt(proof).extra),
-            "terms": json.loads(terms[SALT_SIZE:]),
-            "terms_salt": b64(terms[:SALT_SIZE]),
-            "proof": proof.decode(),
-        },
+        "receipt": _receipt(parts, released),
     }
     return json.dumps(head, separators=(",", ":")).encode()
+
+
+def _receipt(parts: Parts, released: Released) -> dict[str, object]:
+    """Say, signed, which entry of the journal this release is, with the proof that it stands there.
+
+    The entry's own terms stay closed: they name ledger entries, and a receiver could count what lies between them.
+    """
+    proof = parts.journal.receipt(released.index)
+    statement: dict[str, Printable] = {
+        "v": 1,
+        "transfer": released.transfer,
+        "bundle": released.bundle.id,
+        "sections": list(released.shares),
+        "index": released.index,
+        "leaf": b64(parse_receipt(proof).extra),
+    }
+    signature = sign(parts.log_key, "receipt", canon(statement))
+    return {"statement": statement, "signature": b64(signature), "proof": proof.decode()}
 
 
 def close(parts: Parts, index: int, outcome: Did) -> None:

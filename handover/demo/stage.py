@@ -140,7 +140,7 @@ class Stage:
     def newest_token(self) -> str:
         """Take the newest token out of the outbox, as the person it was sent to would read it."""
         messages = sorted((self.home / "outbox").glob("*.json"), key=lambda path: path.stat().st_mtime_ns)
-        lines = [line for path in messages for line in json.loads(path.read_bytes())["body"].splitlines()]
+        lines: list[str] = [line for path in messages for line in json.loads(path.read_bytes())["body"].splitlines()]
         return [line for line in lines if len(line) == 66 and "." in line][-1]
 
     def family(self, what: str, body: Mapping[str, object]) -> Answer:

@@ -78,7 +78,7 @@ def prepare(play: Play) -> None:
     }
     for board, (policy, schools) in boards.items():
         _make_board(play, register, board, policy, schools)
-    words = ("admin", "init", "--origin", stage.origin, "--log", LOG_NAME, "--root", register / "root.pub")
+    words: Words = ["admin", "init", "--origin", stage.origin, "--log", LOG_NAME, "--root", register / "root.pub"]
     stage.do(*words)
     root = (register / "root.pub").read_text("utf-8").strip()
     stage.trust.write_text(f"{root}\n{(stage.home / 'verifiers.txt').read_text('utf-8')}", "utf-8")
@@ -115,7 +115,7 @@ def _make_board(play: Play, register: Path, board: str, policy: str, schools: tu
         school = School(code, papers / code)
         school.folder.mkdir(mode=0o700)
         (school.folder / "state").mkdir(mode=0o700)
-        keys = ["--school", code, "--identity", papers / "identity", "--public", school.public]
+        keys: Words = ["--school", code, "--identity", papers / "identity", "--public", school.public]
         stage.do("key", "new", "--out", school.keyfile, *keys)
         play.schools[code] = school
 
