@@ -28,23 +28,22 @@ from consent.entry import ERASE, PARTS, Actor, Appended, Entry, Leaf, Opened, co
 from consent.errors import IntegrityBroken, KeyUnknown, PupilUnknown, StartRefused
 from consent.export import export
 from consent.keystore import KeyStore, OwnerKey
-from consent.sealing import BY_PERSON, STORED, Stored, open_entry, open_parts, seal_parts, stored
-from consent.tables import JournalBoard, JournalErasure, JournalLeaf, JournalLookup, JournalPart, Pupil
+from consent.sealing import BY_PERSON, LEAF, LOOKUP, PART, STORED, Stored, open_entry, open_parts, seal_parts, stored
+from consent.tables import JournalBoard, JournalErasure, JournalLeaf, JournalLookup, JournalPart, Pupil, core
 from crypto.checkpoint import Receipt, parse_checkpoint, print_receipt
 from crypto.keys import SignKey
 from crypto.merkle import EMPTY_ROOT, consistency, inclusion, leaf_hash
 
 __all__ = ["Act", "Actor", "Appended", "Entry", "Journal", "Opened"]
 
-_OF_PUPIL = STORED.where(JournalLookup.pupil_tag == bindparam("tag", type_=LargeBinary))
-_LAST_NUMBER = select(func.max(JournalLookup.number)).where(JournalLookup.pupil_tag == bindparam("tag"))
-_LAST_OF_BOARD = select(func.max(JournalBoard.number)).where(JournalBoard.board == bindparam("board"))
+_BOARD, _PUPIL = core(JournalBoard), core(Pupil)
+_ADD_LEAF, _ADD_PART, _ADD_LOOKUP, _ADD_BOARDS = insert(LEAF), insert(PART), insert(LOOKUP), insert(_BOARD)
+_OF_PUPIL = STORED.where(LOOKUP.c.pupil_tag == bindparam("tag"))
+_OF_PUPIL_IN_BOOK = _OF_PUPIL.where(LOOKUP.c.book == bindparam("book"))
+_LAST_NUMBER = select(func.max(LOOKUP.c.number)).where(LOOKUP.c.pupil_tag == bindparam("tag"))
+_LAST_OF_BOARD = select(func.max(_BOARD.c.number)).where(_BOARD.c.board == bindparam("board"))
 _LOCK_PUPIL = (
-    update(Pupil)
-    .where(Pupil.id == bindparam("pupil"))
-    .values(version=Pupil.version + 1)
-    .returning(Pupil.id)
-    .execution_options(synchronize_session=False)
+    update(_PUPIL).where(_PUPIL.c.id == bindparam("pupil")).values(version=_PUPIL.c.version + 1).returning(_PUPIL.c.id)
 )
 
 
@@ -73,32 +72,32 @@ class Act:
         leaf = Leaf(entry.type, *(commitment(part, parts[part]) for part in PARTS)).print()
         index, hashed = head.size, leaf_hash(leaf)
         head.append(hashed)
-        self.session.execute(insert(JournalLeaf).values(index=index, leaf=leaf, hash=hashed))
         sealed = seal_parts(parts, entry, pupil, person, (self._journal.origin, index, hashed))
-        self.session.execute(insert(JournalPart).values(index=index, **sealed))
-        self.session.execute(
-            insert(JournalLookup).values(
-                index=index,
-                book=entry.book,
-                type=entry.type,
-                day=self.now.date(),
-                sections=section_bits(entry.sections),
-                ground=entry.ground,
-                outcome=entry.outcome,
-                number=number,
-                pupil_tag=pupil and pupil.tag,
-                actor_tag=person and person.tag,
-            )
-        )
+        connection = self.session.connection()
+        connection.execute(_ADD_LEAF, {"idx": index, "leaf": leaf, "hash": hashed})
+        connection.execute(_ADD_PART, {"idx": index, **sealed})
+        clear = {
+            "idx": index,
+            "book": entry.book,
+            "type": entry.type,
+            "day": self.now.date(),
+            "sections": section_bits(entry.sections),
+            "ground": entry.ground,
+            "outcome": entry.outcome,
+            "number": number,
+            "pupil_tag": pupil and pupil.tag,
+            "actor_tag": person and person.tag,
+        }
+        connection.execute(_ADD_LOOKUP, clear)
         if boards:
-            rows = [{"board": board, "number": of_board, "index": index} for board, of_board in boards.items()]
-            self.session.execute(insert(JournalBoard), rows)
+            rows = [{"board": board, "number": of_board, "idx": index} for board, of_board in boards.items()]
+            connection.execute(_ADD_BOARDS, rows)
         return Appended(index, hashed)
 
     def _next_of_board(self, board: str) -> int:
         last = self._boards.get(board)
         if last is None:
-            last = self.session.scalar(_LAST_OF_BOARD, {"board": board}) or 0
+            last = self.session.connection().scalar(_LAST_OF_BOARD, {"board": board}) or 0
         self._boards[board] = last + 1
         return last + 1
 
@@ -106,7 +105,7 @@ class Act:
         # Never below what the key store acknowledged: a number that was taken away leaves its gap.
         last = self._numbers.get(pupil.owner)
         if last is None:
-            last = max(self.session.scalar(_LAST_NUMBER, {"tag": pupil.tag}) or 0, pupil.number)
+            last = max(self.session.connection().scalar(_LAST_NUMBER, {"tag": pupil.tag}) or 0, pupil.number)
         self._numbers[pupil.owner] = last + 1
         return last + 1
 
@@ -136,9 +135,9 @@ class Journal:
         """
         with Session(self._main, expire_on_commit=False) as session:
             with session.begin():
-                session.connection()  # begins now: on SQLite this is the lock
+                connection = session.connection()  # begins now: on SQLite this is the lock
                 _lock_schools(session, frozenset(schools_shared), frozenset(schools_exclusive))  # (1)
-                if pupil is not None and session.scalar(_LOCK_PUPIL, {"pupil": pupil}) is None:
+                if pupil is not None and connection.scalar(_LOCK_PUPIL, {"pupil": pupil}) is None:
                     raise PupilUnknown("there is no such pupil")
                 act = Act(session, self._clock(), self)  # (2)
                 yield act  # (3)
@@ -212,8 +211,11 @@ class Journal:
         Every part is opened and checked against the leaf. Raises `IntegrityBroken`, `KeyUnknown` or `Destroyed`.
         """
         key = self.pupil_key(session, pupil)
-        wanted = _OF_PUPIL if book is None else _OF_PUPIL.where(JournalLookup.book == book)
-        opened = self._open(stored(session, wanted, tag=key.tag), {key.tag: key})
+        if book is None:
+            rows = stored(session, _OF_PUPIL, tag=key.tag)
+        else:
+            rows = stored(session, _OF_PUPIL_IN_BOOK, tag=key.tag, book=book)
+        opened = self._open(rows, {key.tag: key})
         for entry in opened:
             if entry.pupil != pupil:
                 raise IntegrityBroken("it is about another pupil", entry.index)
@@ -262,18 +264,6 @@ class Journal:
             leaf = self._row(session, index).leaf
             proof = self.inclusion_proof(session, index, parse_checkpoint(note).size)
         return print_receipt(Receipt(index, tuple(proof), note, leaf))
-
-    def salted_terms(self, index: int) -> bytes:
-        """Give an entry's terms behind their salt, for whoever may read them beside the receipt.
-
-        Raises `IntegrityBroken` where they were erased or don't open.
-        """
-        with reading(self._main) as session:
-            row = self._row(session, index)
-            terms = open_parts(row, self.owners_of([row], {}), self.origin)["terms"]
-        if terms is None:
-            raise IntegrityBroken("it was erased", index)
-        return terms
 
     def export(self, session: Session, out: BinaryIO) -> int:
         """Write everything out for `consent.verify`; gives the number of entries."""

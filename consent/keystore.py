@@ -20,18 +20,18 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import Engine, Row, delete, func, select, text, update
+from sqlalchemy import Engine, Row, bindparam, delete, func, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from consent.db import BUSY_MS, is_postgresql, reading, writing
 from consent.epochs import create_key, destroy_key, read_key
 from consent.errors import Destroyed, EpochKeyMissing, KeyStoreError, KeyUnknown, ValueRefused
-from consent.tables import DataKey, Epoch, LookupHash, Mark, Share
+from consent.tables import DataKey, Epoch, LookupHash, Mark, Share, core
 from crypto.encoding import lp
 
 _WRAP = b"overdracht/v1/wrap\x00"
@@ -41,6 +41,25 @@ _LOCK = 0x6F76_6570_6F63_6800
 """Number of the advisory lock on the epoch, on PostgreSQL; SQLite's writers exclude each other anyway."""
 
 _Result = TypeVar("_Result")
+
+_DATA_KEY, _MARK = core(DataKey), core(Mark)
+_KEYS = select(*(_DATA_KEY.c[name] for name in ("id", "owner_id", "tag", "wrapped", "number", "epoch")))
+_OWNER = _KEYS.where(_DATA_KEY.c.owner_kind == bindparam("kind"), _DATA_KEY.c.owner_id == bindparam("owner"))
+_RAISE_MARK = (
+    update(_MARK)
+    .where(_MARK.c.size < bindparam("new_size"))
+    .values(size=bindparam("new_size"), root=bindparam("new_root"))
+)
+_RAISE_NUMBER = (
+    update(_DATA_KEY)
+    .where(
+        _DATA_KEY.c.owner_kind == "pupil",
+        _DATA_KEY.c.owner_id == bindparam("pupil"),
+        _DATA_KEY.c.number < bindparam("new_number"),
+        _DATA_KEY.c.wrapped.is_not(None),
+    )
+    .values(number=bindparam("new_number"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +115,9 @@ class KeyStore:
 
     def owner(self, kind: str, owner: str) -> OwnerKey:
         """Read an owner's key, tag and number with one query; raises `KeyUnknown` or `Destroyed`."""
-        wanted = _KEYS.where(DataKey.owner_kind == kind, DataKey.owner_id == owner)
 
         def read(session: Session) -> OwnerKey:
-            row = session.execute(wanted).one_or_none()
+            row = session.connection().execute(_OWNER, {"kind": kind, "owner": owner}).one_or_none()
             if row is None:
                 raise KeyUnknown(f"no key for this {kind}")
             return self._unwrap_owner(row)
@@ -108,10 +126,10 @@ class KeyStore:
 
     def by_tags(self, tags: Iterable[bytes]) -> dict[bytes, OwnerKey]:
         """Read the keys behind these tags with one query. Destroyed ones have no tag any more and are left out."""
-        wanted = _KEYS.where(DataKey.tag.in_(list(tags)))
+        wanted = _KEYS.where(_DATA_KEY.c.tag.in_(list(tags)))
 
         def read(session: Session) -> dict[bytes, OwnerKey]:
-            found = map(self._unwrap_owner, session.execute(wanted))
+            found = map(self._unwrap_owner, session.connection().execute(wanted))
             return {owner.tag: owner for owner in found}
 
         return self._read(read)
@@ -211,10 +229,10 @@ class KeyStore:
     def raise_mark(self, size: int, root: bytes, numbers: Mapping[str, int] | None = None) -> None:
         """Raise the mark and pupils' running numbers in one transaction; neither ever goes down."""
         with writing(self._engine) as session:
-            session.execute(update(Mark).where(Mark.size < size).values(size=size, root=root))
+            connection = session.connection()
+            connection.execute(_RAISE_MARK, {"new_size": size, "new_root": root})
             for pupil, number in sorted((numbers or {}).items()):
-                owned = (DataKey.owner_kind == "pupil") & (DataKey.owner_id == pupil) & (DataKey.number < number)
-                session.execute(update(DataKey).where(owned, DataKey.wrapped.is_not(None)).values(number=number))
+                connection.execute(_RAISE_NUMBER, {"pupil": pupil, "new_number": number})
 
     # Epochs.
 
@@ -324,13 +342,10 @@ class KeyStore:
     def _unwrap(self, epoch: int, wrapped: bytes, *place: bytes | str) -> bytes:
         return _decrypt(read_key(self._folder, epoch), wrapped, _aad(epoch, place))
 
-    def _unwrap_owner(self, row: "Row[str, str, bytes | None, bytes | None, int, int]") -> OwnerKey:
+    def _unwrap_owner(self, row: Row[Any]) -> OwnerKey:
         if row.wrapped is None or row.tag is None:
             raise Destroyed("this key was destroyed")
         return OwnerKey(row.id, row.owner_id, row.tag, row.number, self._unwrap(row.epoch, row.wrapped, b"key", row.id))
-
-
-_KEYS = select(DataKey.id, DataKey.owner_id, DataKey.tag, DataKey.wrapped, DataKey.number, DataKey.epoch)
 
 
 def _tag(key: bytes, kind: str) -> bytes:

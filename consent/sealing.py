@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from consent.entry import PARTS, SALT_SIZE, Entry, Leaf, Opened, check_part, parse_leaf, read_entry, section_bits
 from consent.errors import IntegrityBroken, ValueRefused
 from consent.keystore import OwnerKey
-from consent.tables import JournalLeaf, JournalLookup, JournalPart
+from consent.tables import JournalLeaf, JournalLookup, JournalPart, core
 from crypto.encoding import lp
 from crypto.merkle import leaf_hash
 
@@ -22,6 +22,7 @@ CLEAR, BY_PUPIL, BY_PERSON = b"\x00", b"\x01", b"\x02"
 """The first byte of a stored part: not sealed, or under whose key."""
 
 _AAD = b"overdracht/v1/journal\x00"
+_PART = {part: lp(part.encode()) for part in PARTS}
 
 Place: TypeAlias = tuple[str, int, bytes]
 """Where a part belongs: origin of the log, index, leaf hash."""
@@ -48,19 +49,20 @@ class Stored:
     terms: bytes | None
 
 
-_TABLES = {"index": JournalLeaf, "leaf": JournalLeaf, "hash": JournalLeaf} | dict.fromkeys(PARTS, JournalPart)
+LEAF, LOOKUP, PART = core(JournalLeaf), core(JournalLookup), core(JournalPart)
+_TABLES = {"index": LEAF, "leaf": LEAF, "hash": LEAF} | dict.fromkeys(PARTS, PART)
 STORED = (
-    select(*(getattr(_TABLES.get(column.name, JournalLookup), column.name) for column in fields(Stored)))
-    .join_from(JournalLeaf, JournalLookup, JournalLookup.index == JournalLeaf.index)
-    .join(JournalPart, JournalPart.index == JournalLeaf.index)
-    .order_by(JournalLeaf.index)
+    select(*(_TABLES.get(one.name, LOOKUP).c[one.name.replace("index", "idx")] for one in fields(Stored)))
+    .join_from(LEAF, LOOKUP, LOOKUP.c.idx == LEAF.c.idx)
+    .join(PART, PART.c.idx == LEAF.c.idx)
+    .order_by(LEAF.c.idx)
 )
 """Selects the columns of `Stored`, in the order of the journal."""
 
 
-def stored(session: Session, wanted: Select[Any], **parameters: bytes) -> list[Stored]:
+def stored(session: Session, wanted: Select[Any], **parameters: bytes | str) -> list[Stored]:
     """Read stored entries by a selection made from `STORED`."""
-    return [Stored(*row) for row in session.execute(wanted, parameters)]
+    return [Stored(*row) for row in session.connection().execute(wanted, parameters)]
 
 
 def seal_parts(
@@ -141,4 +143,4 @@ def _seal(salted: bytes, whose: bytes, owner: OwnerKey | None, aad: bytes) -> by
 
 def _aad(part: str, place: Place) -> bytes:
     origin, index, hashed = place
-    return _AAD + lp(origin.encode(), index.to_bytes(8, "big"), part.encode(), hashed)
+    return b"".join((_AAD, _PART[part], index.to_bytes(8, "big"), hashed, origin.encode()))

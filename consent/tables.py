@@ -5,9 +5,10 @@ boards, day, type, sections, ground, outcome, and tags that are HMACs under keys
 """
 
 from datetime import date, datetime
+from typing import cast
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, Table, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from consent.db import UTC, Keys, Main
 
@@ -161,3 +162,8 @@ class Mark(Keys):
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     size: Mapped[int]
     root: Mapped[bytes] = mapped_column(HASH)
+
+
+def core(mapped: type[DeclarativeBase]) -> Table:
+    """Give the plain table behind a class: what runs for every decision goes without the mapping's overhead."""
+    return cast(Table, mapped.__table__)

@@ -8,7 +8,7 @@ from sqlalchemy import insert, literal, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from consent.errors import IntegrityBroken
-from consent.tables import JournalCheckpoint, JournalHead, JournalLeaf, JournalNode
+from consent.tables import JournalCheckpoint, JournalHead, JournalLeaf, JournalNode, core
 from crypto.checkpoint import Checkpoint, print_checkpoint, verify_checkpoint
 from crypto.errors import CheckpointRefused, ProofRefused
 from crypto.keys import SignKey
@@ -17,7 +17,10 @@ from crypto.merkle import Frontier, GetNode, subtree
 KEEP_EVERY = 256
 """A checkpoint is kept for good each time that so many entries were added."""
 
-_HEAD = select(JournalHead.size, JournalHead.frontier, JournalHead.checkpoint)
+_TABLE, _NODE, _KEPT = core(JournalHead), core(JournalNode), core(JournalCheckpoint)
+_HEAD = select(_TABLE.c.size, _TABLE.c.frontier, _TABLE.c.checkpoint)
+_HEAD_LOCKED = _HEAD.with_for_update()
+_MOVE_HEAD, _ADD_NODES, _KEEP = update(_TABLE), insert(_NODE), insert(_KEPT)
 _Result = TypeVar("_Result")
 
 
@@ -36,7 +39,7 @@ class Head:
 
     def append(self, leaf_hash: bytes) -> None:
         """Add a leaf hash."""
-        self.nodes += ({"level": a, "index": b, "hash": c} for a, b, c in self.frontier.append(leaf_hash))
+        self.nodes += ({"level": a, "idx": b, "hash": c} for a, b, c in self.frontier.append(leaf_hash))
         if self.size % KEEP_EVERY == 0:
             self.kept.append((self.size, self.frontier.root()))
 
@@ -53,7 +56,7 @@ def load(session: Session, origin: str, public: bytes, *, lock: bool = False) ->
 
     Raises `IntegrityBroken` where the last checkpoint isn't signed by this log or says another tree than the frontier.
     """
-    row = session.execute(_HEAD.with_for_update() if lock else _HEAD).one_or_none()
+    row = session.connection().execute(_HEAD_LOCKED if lock else _HEAD).one_or_none()
     if row is None:
         return None
     try:
@@ -68,14 +71,14 @@ def load(session: Session, origin: str, public: bytes, *, lock: bool = False) ->
 
 def save(session: Session, head: Head, origin: str, key: SignKey) -> bytes:
     """Write what was appended and sign the new head; gives its root."""
-    root = head.frontier.root()
+    connection, root = session.connection(), head.frontier.root()
     if head.nodes:
-        session.execute(insert(JournalNode), head.nodes)
+        connection.execute(_ADD_NODES, head.nodes)
     for size, kept in head.kept:
-        note = print_checkpoint(Checkpoint(origin, size, kept), key)
-        session.execute(insert(JournalCheckpoint).values(size=size, note=note))
+        connection.execute(_KEEP, {"size": size, "note": print_checkpoint(Checkpoint(origin, size, kept), key)})
     note = print_checkpoint(Checkpoint(origin, head.size, root), key)
-    session.execute(update(JournalHead).values(size=head.size, frontier=head.frontier.print(), checkpoint=note))
+    moved = {"size": head.size, "frontier": head.frontier.print(), "checkpoint": note}
+    connection.execute(_MOVE_HEAD, moved)
     return root
 
 
