@@ -87,25 +87,33 @@ def print_core(core: Core) -> bytes:
     return canon(_core_value(core))
 
 
-def check_core(core: Core) -> None:
-    """Raise BundleMalformed unless a reader would take this core; what is sealed must be readable."""
+def print_checked(core: Core) -> bytes:
+    """Print a core that a reader would take: what is sealed must be readable. Raises BundleMalformed."""
     try:
-        _core(parse(print_core(core), limit=MANIFEST_LIMIT))
+        printed = print_core(core)
+        _core(parse(printed, limit=MANIFEST_LIMIT))
     except EncodingRefused as error:
         raise BundleMalformed(f"the core: {error}") from None
+    return printed
 
 
 def core_hash(core: Core) -> bytes:
     """Hash a core (`hc`): what binds every part of a bundle to exactly this bundle."""
-    return sha256(label("core") + print_core(core)).digest()
+    return printed_core_hash(print_core(core))
 
 
-def print_manifest(manifest: Manifest) -> bytes:
-    """Print a manifest as canonical JSON."""
+def printed_core_hash(core: bytes) -> bytes:
+    """Hash a core that is printed already."""
+    return sha256(label("core") + core).digest()
+
+
+def print_manifest(manifest: Manifest, core: bytes | None = None) -> bytes:
+    """Print a manifest as canonical JSON; `core` is its core printed, where that is at hand."""
     slots = {
         name: {"part": b64(slot.part), "w": b64(slot.w), "rc": b64(slot.rc)} for name, slot in manifest.slots.items()
     }
-    return canon({"core": _core_value(manifest.core), "share": b64(manifest.share), "sections": slots})
+    rest = canon({"sections": slots, "share": b64(manifest.share)})
+    return b'{"core":%b,%b' % (core or print_core(manifest.core), rest[1:])
 
 
 def parse_manifest(data: bytes) -> Manifest:
@@ -235,10 +243,14 @@ def share_commitment(binding: bytes, to: bytes, section: str, share: bytes) -> b
 
 def check_share(manifest: Manifest, section: str, share: bytes) -> None:
     """Raise ShareRefused unless this is the release share that the manifest commits to for this section."""
-    core = manifest.core
+    check_commitment(manifest, core_hash(manifest.core), section, share)
+
+
+def check_commitment(manifest: Manifest, binding: bytes, section: str, share: bytes) -> None:
+    """Do the same where the core's hash is at hand."""
     if section not in manifest.slots:
         raise ShareRefused("a release share is for a section that the bundle doesn't have")
-    commitment = share_commitment(core_hash(core), core.recipient.kid, section, share)
+    commitment = share_commitment(binding, manifest.core.recipient.kid, section, share)
     if not hmac.compare_digest(commitment, manifest.slots[section].rc):
         raise ShareRefused(f"the release share of {section} isn't this bundle's")
 

@@ -42,11 +42,11 @@ from crypto.manifest import (
     Manifest,
     Party,
     Slot,
-    check_core,
-    core_hash,
     item_context,
     part_hash,
+    print_checked,
     print_manifest,
+    printed_core_hash,
     share_commitment,
     share_info,
     sign_manifest,
@@ -155,12 +155,12 @@ def seal(
         made_at=made_at.replace(microsecond=0),
         expires_at=expires_at.replace(microsecond=0),
     )
-    check_core(core)
-    binding, to = core_hash(core), core.recipient.kid
+    printed = print_checked(core)
+    binding, to = printed_core_hash(printed), core.recipient.kid
     secret = secrets.token_bytes(SECRET_SIZE)  # (2)
     sealed_secret = hpke_seal(recipient.seal, secret, share_info(binding, to, core.sender.kid))
     start = out.tell()
-    out.seek(start + _head_size(core))
+    out.seek(start + _head_size(core, printed))
     slots, shares = {}, {}
     press = _press(binding, out, progress or (lambda _: None))
     for name in core.sections:
@@ -168,18 +168,18 @@ def seal(
         part = _seal_section(press, key, name, contents.get(name, Content(None)))  # (3) (4)
         slots[name], shares[name] = _make_slot(binding, to, name, part, secret, key)  # (5)
     end = out.tell()
-    manifest = print_manifest(Manifest(core, sealed_secret, slots))  # (6)
+    manifest = print_manifest(Manifest(core, sealed_secret, slots), printed)  # (6)
     out.seek(start)
     out.write(print_head(manifest, sign_manifest(sender.sign, manifest)))
     out.seek(end)
     return Sealed(core, Shares(core.bundle, to, shares))
 
 
-def _head_size(core: Core) -> int:
+def _head_size(core: Core, printed: bytes) -> int:
     """Measure the container's head before anything is known that stands in it: all of that has a fixed size."""
     blank = Slot(_NO_HASH, bytes(WRAPPED_SIZE), _NO_HASH)
     manifest = Manifest(core, bytes(SHARE_SIZE), dict.fromkeys(core.sections, blank))
-    return len(print_head(print_manifest(manifest), bytes(_SIGNATURES_SIZE)))
+    return len(print_head(print_manifest(manifest, printed), bytes(_SIGNATURES_SIZE)))
 
 
 def _press(binding: bytes, out: BinaryIO, progress: Callable[[int], None]) -> _Press:

@@ -35,8 +35,7 @@ from crypto.manifest import (
     NONCE,
     Core,
     Manifest,
-    check_share,
-    core_hash,
+    check_commitment,
     item_context,
     share_info,
     slot_info,
@@ -111,12 +110,11 @@ def unseal(
         raise TargetExists("there is something with the name of the output already")
     reader = Reader(stream)  # (1)
     _check_parties(reader, key, sender)  # (2) (3)
-    core = reader.manifest.core
-    binding = core_hash(core)
+    core, binding = reader.manifest.core, reader.binding
     secret = key.seal.open(reader.manifest.share, share_info(binding, core.recipient.kid, core.sender.kid))  # (4)
     count = _Count(progress or (lambda _: None))
     placed = _check_sections(reader, stream, count)  # (5)
-    _check_shares(reader.manifest, shares, placed)  # (6)
+    _check_shares(reader.manifest, binding, shares, placed)  # (6)
     keys = _unwrap(reader.manifest, binding, shares.shares, secret)  # (7)
     with _new_folder(out) as folder:  # (8)
         # An update gives at most one chunk more than it is given, held back from the update before.
@@ -147,14 +145,14 @@ def _check_sections(reader: Reader, stream: BinaryIO, count: "_Count") -> dict[s
     return placed
 
 
-def _check_shares(manifest: Manifest, shares: Shares, placed: Mapping[str, _Placed]) -> None:
+def _check_shares(manifest: Manifest, binding: bytes, shares: Shares, placed: Mapping[str, _Placed]) -> None:
     core = manifest.core
     if shares.bundle != core.bundle or shares.to != core.recipient.kid:
         raise ShareRefused("the release shares are of another bundle")
     if not shares.shares:
         raise ShareRefused("no section was released: there is no release share")
     for name, share in shares.shares.items():
-        check_share(manifest, name, share)
+        check_commitment(manifest, binding, name, share)
         if name not in placed:
             raise ShareRefused(f"there is a release share of {name}, which isn't in this container")
 
@@ -280,7 +278,7 @@ def _data(press: _Press, key: bytes, name: str, number: int, item: Item) -> Iter
             if padded_size(left, number) != plain_size(item.length):
                 raise BundleAltered(f"an item of {name} isn't padded as its size demands")
         data, zeros = piece[:left], piece[left:]
-        if bytes(zeros).strip(b"\0"):
+        if bytes(zeros) != bytes(len(zeros)):
             raise BundleAltered(f"an item of {name} has padding that isn't zero")
         left -= len(data)
         press.count.add(len(data))
