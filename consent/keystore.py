@@ -100,6 +100,10 @@ class KeyStore:
         self._engine = engine
         self._folder = folder
 
+    def close(self) -> None:
+        """Let go of every connection, so that a process may be divided."""
+        self._engine.dispose()
+
     # Owners: pupils, persons, boards.
 
     def new_key(self, kind: str, owner: str) -> OwnerKey:

@@ -90,7 +90,8 @@ def lines_of(problem: Exception) -> Iterator[str]:
         yield from map(str, several)
     elif isinstance(problem, HandoverError | ConsentError | CryptoError):
         reason = getattr(problem, "reason", None)
-        yield f"{reason}: {problem}" if reason else str(problem) or type(problem).__name__
+        said = str(problem) or type(problem).__name__
+        yield f"{reason}: {said}" if reason and not said.startswith(str(reason)) else said
     elif isinstance(problem, OSError):
         where = f"{problem.filename}: " if problem.filename else ""
         yield f"{where}{problem.strerror or type(problem).__name__}"

@@ -18,14 +18,13 @@ def journal() -> None:
 def export(out: Path, as_json: bool) -> None:
     """Write the whole journal of this service into the new file OUT (operator)."""
     from consent.db import reading
-    from consent.export import export as write
     from crypto.files import new_file
     from handover.parts import assemble
     from handover.settings import load
 
     parts = assemble(load())
     with reading(parts.main) as session, new_file(out) as file:
-        count = write(parts.journal, session, file)
+        count = parts.journal.export(session, file)
     answer({"entries": count, "out": str(out)}, f"{count} entries in {out}", as_json=as_json)
 
 

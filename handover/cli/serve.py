@@ -13,8 +13,10 @@ def serve() -> None:
     """Run the service with the settings of the environment, until it is stopped."""
     from gunicorn.app.wsgiapp import run
 
+    from handover.parts import assemble
     from handover.settings import load
 
-    load()  # a fault is told once here, and not by every worker
+    # What keeps the service from starting is told once here, with exit code 2, and not by every worker.
+    assemble(load()).close()
     sys.argv = ["gunicorn", "--config", CONFIGURATION, APPLICATION]
     run()
