@@ -203,15 +203,16 @@ def test_a_request_that_differs_from_what_was_signed_has_no_effect(
 
 @pytest.mark.parametrize(
     "header",
-    ["", "s-1", '"s-1"', '"s-1";role=', '"s-1";role=operator', '"s-1"; role=teacher', '"s 1";role=teacher']
-    + ['"";role=teacher', f'"{"s" * 65}";role=teacher', '"s-1";role=teacher;role=principal', '"s\u00e91";role=teacher'],
+    [
+        *("", "s-1", '"s-1"', '"s-1";role=', '"s-1";role=operator', '"s-1"; role=teacher', '"s 1";role=teacher'),
+        *('"";role=teacher', f'"{"s" * 65}";role=teacher', '"s-1";role=teacher;role=principal'),
+    ],
 )
 def test_a_malformed_name_of_staff_is_refused(standing: Story, request_: Request, header: str) -> None:
     request_.headers = {"Overdracht-Staff": header}
     before = standing.size()
     answer = request_.go(standing)
-    code = "STAFF_REFUSED" if header.isascii() and header else answer.get_json()["code"]
-    assert (answer.status_code, answer.get_json()["code"]) in {(400, code), (401, "SIGNATURE_REFUSED")}
+    assert expect(answer, 400).get_json()["code"] == "STAFF_REFUSED"
     assert standing.size() == before
 
 
@@ -371,12 +372,6 @@ def test_a_digest_has_one_form() -> None:
     written = content_digest(hashed)
     assert written == "sha-256=:LXEWQrcmsEQBYnyp+6wy9chTD7GQPMTbAiWHF5IaSIE=:"
     assert parse_content_digest(written) == hashed
-    for other in (
-        written[:-1],
-        written[8:],
-        f" {written}",
-        written.replace("=:L", "=:-"),
-        written.replace(r"=:\Z", ":"),
-    ):
+    for other in (written[:-1], written[8:], f" {written}", f"{written}x", written.replace("=:L", "=:-"), ""):
         with pytest.raises(SignatureRefused, match="content-digest is not"):
-            parse_content_digest(other + ("" if other != written else "x"))
+            parse_content_digest(other)
