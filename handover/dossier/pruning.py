@@ -1,5 +1,6 @@
 """Take parts out of a dossier by their places, and leave the rest so that it still fits together."""
 
+from bisect import bisect_left, insort
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final, TypeAlias
@@ -17,17 +18,44 @@ def without(dossier: Dossier, places: Sequence[str]) -> Dossier:
 
     Documents and kept values below a place go with it; the numbers of what follows it close up.
     """
-    gone = [found for place in places if (found := steps(place))]
+    gone = _Gone([found for place in places if (found := steps(place))])
     tree = to_json(replace(dossier, documents=(), kept=()))
-    for target in gone:
+    for target in gone.targets:
         _mark(tree, target)
-    documents = [item for item in dossier.documents if not (item.under and _below(steps(item.under), gone))]
-    kept = [item for item in dossier.kept if not _below(steps(item.path), gone)]
+    documents = [item for item in dossier.documents if not (item.under and gone.holds(item.under))]
+    kept = [item for item in dossier.kept if not gone.holds(item.path)]
     return replace(
         from_json({"sections": {}} | _swept(tree)),
-        documents=tuple(replace(item, under=item.under and _renumbered(item.under, gone)) for item in documents),
-        kept=tuple(replace(item, path=_renumbered(item.path, gone)) for item in kept),
+        documents=tuple(replace(item, under=item.under and gone.renumbered(item.under)) for item in documents),
+        kept=tuple(replace(item, path=gone.renumbered(item.path)) for item in kept),
     )
+
+
+class _Gone:
+    """What is taken out, to be asked about many places: a file may hold very many."""
+
+    def __init__(self, targets: Sequence[Steps]) -> None:
+        self.targets = targets
+        self._whole = {tuple(target) for target in targets}
+        self._numbers: dict[tuple[tuple[tuple[str, int], ...], str], list[int]] = {}
+        for target in self._whole:
+            insort(self._numbers.setdefault((target[:-1], target[-1][0]), []), target[-1][1])
+
+    def holds(self, place: str) -> bool:
+        """Tell whether a place is one of those that are taken out, or below one."""
+        found = tuple(steps(place) or ())
+        return any(found[:length] in self._whole for length in range(1, len(found) + 1))
+
+    def renumbered(self, place: str) -> str:
+        """Lower each number of a place by how many siblings before it are gone."""
+        old = tuple(steps(place) or ())
+        before = [
+            bisect_left(self._numbers.get((old[:depth], name), ()), number) for depth, (name, number) in enumerate(old)
+        ]
+        if not any(before):
+            return place
+        new = ((name, number, number - less) for (name, number), less in zip(old, before, strict=True))
+        return "".join(f"/{name}[{lower}]" if number > 1 else f"/{name}" for name, number, lower in new)
 
 
 def _mark(tree: dict[str, Any], target: Steps) -> None:
@@ -66,22 +94,3 @@ def _swept(value: Any) -> Any:
     else:
         return value
     return _GONE if value and not left else left
-
-
-def _below(place: Steps | None, gone: Sequence[Steps]) -> bool:
-    return place is not None and any(place[: len(target)] == target for target in gone)
-
-
-def _renumbered(place: str, gone: Sequence[Steps]) -> str:
-    """Lower each number by how many siblings before it are gone."""
-    old = steps(place) or []
-    before = [
-        sum(target[:-1] == old[:depth] and target[-1][0] == name and target[-1][1] < number for target in gone)
-        for depth, (name, number) in enumerate(old)
-    ]
-    if not any(before):
-        return place
-    return "".join(
-        f"/{name}[{number - less}]" if number > 1 else f"/{name}"
-        for (name, number), less in zip(old, before, strict=True)
-    )

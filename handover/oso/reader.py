@@ -11,7 +11,7 @@ Problems end the reading once all are known; warnings don't. Neither repeats a v
 import re
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Final
+from typing import Final, TypeAlias
 
 from consent.terms import Section
 from handover.dossier.dossier import Dossier, Sections, Source
@@ -25,6 +25,8 @@ from handover.oso.xml import Element, parse, place
 
 VERSION: Final = "2019.1"
 NAMESPACE: Final = "http://www.edustandaard.nl/oso_gegevensset/2019/dossier"
+
+Steps: TypeAlias = tuple[tuple[str, int], ...]
 
 _ANY_YEAR: Final = re.compile(r"http://www\.edustandaard\.nl/oso_gegevensset/([0-9]{4})/dossier").fullmatch
 _ROUTES: Final = {"POPO": "POPO", "POVO": "POVO", "VOVO": "VOVO", "VOMBO": "VOMBO", "WECMBO": "VSOMBO"}
@@ -96,11 +98,22 @@ def _by_law(dossier: Dossier, root: Element, today: date | None) -> list[Problem
     found = [(problem.place, problem.text) for problem in problems(dossier)]
     forbidden = (each for each in left_out(dossier, today) if each.rule is not Rule.NO_SECTION)
     found += [(each.place, f"never travels: {each.rule}") for each in forbidden]
-    return [Problem(where, text, _line_of(where, root)) for where, text in found]
+    lines = _lines(root) if found else {}
+    return [Problem(where, text, _nearest(lines, steps(where) or [])) for where, text in found]
 
 
-def _line_of(where: str, root: Element) -> int | None:
-    at = root
-    for name, number in (steps(where) or ())[1:]:
-        at = next((child for child in at.children if (child.name, child.number) == (name, number)), at)
-    return at.line
+def _lines(root: Element) -> dict[Steps, int]:
+    """Tell the line of every element by its steps from the root."""
+    lines: dict[Steps, int] = {}
+    todo: list[tuple[Element, Steps]] = [(root, ((root.name, 1),))]
+    while todo:
+        element, at = todo.pop()
+        lines[at] = element.line
+        todo += [(child, (*at, (child.name, child.number))) for child in element.children]
+    return lines
+
+
+def _nearest(lines: dict[Steps, int], where: list[tuple[str, int]]) -> int | None:
+    """Give the line of a place, or of the nearest element around it that is there."""
+    found = (lines.get(tuple(where[:length])) for length in range(len(where), 0, -1))
+    return next((line for line in found if line), None)

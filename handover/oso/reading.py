@@ -24,7 +24,7 @@ from handover.dossier.schema import CONTENT, GROUPS, Slot, slots
 from handover.oso.documents import unpacked
 from handover.oso.xml import Element, place
 
-UNPACKED_MAX: Final = 256 << 20
+UNPACKED_MAX: Final = 128 << 20
 """Bytes of all embedded documents together."""
 
 _SCHEMA_LOCATION: Final = "{http://www.w3.org/2001/XMLSchema-instance}"
@@ -40,6 +40,7 @@ class Reading:
         self.strict = strict
         self.tree: dict[str, dict[str, Any]] = {}
         self.documents: list[Document] = []
+        self.unpacked = 0
         self.kept: list[Kept] = []
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
@@ -124,8 +125,9 @@ class Reading:
         if fault := next(filter(None, faults), None):
             self.wrong(child, fault, section)
             return []
-        for name in child.attributes.keys() - given.keys():
-            self._attribute(child, name, section)
+        for name in child.attributes:
+            if name not in given:
+                self._attribute(child, name, section)
         for inner in child.children:
             self.wrong(inner, "an element where a value belongs", section)
         return [found]
@@ -171,7 +173,8 @@ class Reading:
         for remark in remarks:
             self.warn(element, remark)
         self.documents.append(made)
-        if sum(len(each.data) for each in self.documents) > UNPACKED_MAX:
+        self.unpacked += len(made.data)
+        if self.unpacked - len(made.data) <= UNPACKED_MAX < self.unpacked:
             self.problems.append(
                 Problem(place(element), f"documents of more than {UNPACKED_MAX >> 20} MiB in all", element.line)
             )

@@ -6,8 +6,7 @@ is what the file had, or else told from what is there, so that it says nothing o
 
 import re
 from base64 import b64encode
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 from xml.sax.saxutils import quoteattr
 
@@ -41,26 +40,34 @@ _NAME = re.compile(r"(?:\{([^{}]*)\})?([^\W\d][\w.-]*)").fullmatch
 _XML: Final = "http://www.w3.org/XML/1998/namespace"
 
 
-@dataclass(slots=True)
 class Node:
     """An element to be written."""
 
-    name: str
-    text: str = ""
-    attributes: dict[str, str] = field(default_factory=dict)
-    children: list["Node"] = field(default_factory=list)
+    __slots__ = ("_named", "attributes", "children", "name", "text")
+
+    def __init__(self, name: str, text: str = "", children: Iterable["Node"] = ()) -> None:
+        self.name = name
+        self.text = text
+        self.attributes: dict[str, str] = {}
+        self.children: list[Node] = []
+        self._named: dict[str, list[Node]] = {}
+        for child in children:
+            self.add(child)
+
+    def add(self, child: "Node") -> "Node":
+        """Put a child behind the others."""
+        self.children.append(child)
+        self._named.setdefault(child.name, []).append(child)
+        return child
 
     def child(self, name: str, number: int = 1) -> "Node | None":
         """Give the child of a name by its number."""
-        found = [child for child in self.children if child.name == name]
+        found = self._named.get(name, [])
         return found[number - 1] if number <= len(found) else None
 
     def need(self, name: str, number: int = 1) -> "Node":
         """Give the child of a name by its number, made where it isn't there."""
-        found = self.child(name, number) or Node(name)
-        if not any(child is found for child in self.children):
-            self.children.append(found)
-        return found
+        return self.child(name, number) or self.add(Node(name))
 
 
 def write(dossier: Dossier) -> bytes:
@@ -78,7 +85,7 @@ def write(dossier: Dossier) -> bytes:
         _put(root, kept.path, kept.value)
     for document in homeless:
         if not _hang(root, document):
-            _parent(root, LOOSE_DOCUMENTS.removeprefix("/dossier/")).children.append(_node(document))
+            _parent(root, LOOSE_DOCUMENTS.removeprefix("/dossier/")).add(_node(document))
     _categorise(root, dossier)
     _sort(root, "")
     return b'<?xml version="1.0" encoding="UTF-8"?>\n' + "".join(_lines(root, 0, "")).encode()
@@ -119,8 +126,7 @@ def _fill(parent: Node, slot: Slot, value: Any) -> None:
             _fields(group, slot.part, each)
         return
     for each in value if slot.many else [value]:
-        node = Node(slot.name)
-        parent.children.append(node)
+        node = parent.add(Node(slot.name))
         if slot.part is None:
             node.text = each
         elif slot.part in CONTENT:
@@ -173,7 +179,7 @@ def _hang(root: Node, document: Document) -> bool:
     """Hang a document under its element, if that is there."""
     parent = _under(root, document.under)
     if parent:
-        parent.children.append(_node(document))
+        parent.add(_node(document))
     return parent is not None
 
 
@@ -205,7 +211,7 @@ def _categorise(root: Node, dossier: Dossier) -> None:
     categories = root.need("metadata").need("categorie_uitlevering")
     for category in CATEGORIES:
         there = any(_is_there(root, row.path) for row in rows_of(category))
-        categories.children.append(Node(category, "OPTIONEEL" if there else "OPT-UIT"))
+        categories.add(Node(category, "OPTIONEEL" if there else "OPT-UIT"))
 
 
 _ROW_PARENTS: Final = frozenset(row.parent for row in ROWS)

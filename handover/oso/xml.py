@@ -75,8 +75,6 @@ class _Reader:
         except expat.ExpatError as error:
             # The library's own words name no content, only the kind of fault.
             self.problem = Problem(self._place(), f"not well-formed XML: {expat.ErrorString(error.code)}", error.lineno)
-        except (LookupError, ValueError):
-            self.problem = Problem(self._place(), "not readable in the encoding that it declares")
         if self.problem or self.root is None:
             raise DossierRefused((self.problem or Problem("/", "no element"),))
         return self.root

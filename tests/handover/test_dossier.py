@@ -97,7 +97,7 @@ def sections() -> st.SearchStrategy[Sections]:
     return st.builds(Sections, **{slot.field: st.none() | parts(slot.part) for slot in slots(Sections) if slot.part})
 
 
-SLOW = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+SLOW = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @SLOW
@@ -562,6 +562,17 @@ def test_what_breaks_a_profile_s_rule_is_a_problem_to_mend(
     result = read(rich(*changes))
     assert [(each.place, each.text) for each in problems(result.dossier)] == [(place, text)]
     assert (place, text) in {(each.place, each.text) for each in result.warnings}
+
+
+def test_without_a_pupil_nothing_of_a_pupil_is_missed() -> None:
+    assert problems(with_sections()) == ()
+    assert problems(with_sections(okr={"overstapadvies": {"contactnodig": "false"}})) == ()
+
+
+def test_a_category_never_takes_the_head_away() -> None:
+    travels, found = travelling(read(rich(("<cat_metadata>VERPLICHT<", "<cat_metadata>OPT-UIT<"))).dossier, TODAY)
+    assert travels.head == read(rich()).dossier.head
+    assert all(each.rule != "taken out by categorie_uitlevering" for each in found)
 
 
 def test_liable_carers_and_a_school_career_must_be_there() -> None:

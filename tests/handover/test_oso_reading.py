@@ -341,6 +341,33 @@ def test_a_zip_bomb_is_refused() -> None:
     assert (problem.place, problem.text) == (DOCUMENT, "the ZIP unpacks to more than 200 times its size")
 
 
+def test_documents_that_are_too_large_together_are_refused() -> None:
+    """D9."""
+    filler = random.Random(1)
+    block = b"".join(filler.randbytes(64) + bytes(4096) for _ in range(12_000))
+    changes = [(f"@{name}", b64(zipped((name, block)))) for name in ("plan.txt", "opp.txt", "verzuim.txt")]
+    (problem,) = refusal(rich(*changes))
+    assert (problem.place, problem.text) == (
+        f"{PUPIL}/verzuim/documentLijst/document",
+        "documents of more than 128 MiB in all",
+    )
+
+
+def test_what_stands_in_a_code_besides_its_words_is_kept_or_refused() -> None:
+    place = "/dossier/huidigeschool/adreslijst/adres/land"
+    result = read(rich(('<land omschrijving="Nederland">', '<land b="1" omschrijving="Nederland" a="2">')))
+    kept = [(each.path, each.value) for each in result.dossier.kept if each.path.startswith(place)]
+    assert kept == [(f"{place}/@b", "1"), (f"{place}/@a", "2")]
+    (problem,) = refusal(rich((">6030</land>", ">6030<b/></land>")))
+    assert (problem.place, problem.text) == (f"{place}/b", "an element where a value belongs")
+
+
+def test_a_value_longer_than_a_mebibyte_is_refused() -> None:
+    read(rich((">L-0042<", f">{'x' * (1 << 20)}<")))
+    (problem,) = refusal(rich((">L-0042<", f">{'x' * ((1 << 20) + 1)}<")))
+    assert problem.text == "longer than 1048576 characters"
+
+
 def test_a_kind_of_file_beyond_the_standard_s_list_and_flags_are_warnings() -> None:
     raw = zipped(("behoeften.exe", b"<html><script>"))
     result = read(rich((">behoeften.pdf<", ">behoeften.exe<"), (">@behoeften.pdf<", f">{b64(raw)}<")))

@@ -208,3 +208,15 @@ def test_the_write_command_refuses_what_is_no_dossier(tmp_path: Path) -> None:
     done = run("write", file)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
+
+
+def test_very_many_kept_values_are_carried_without_growing_with_their_square() -> None:
+    """D9."""
+    many = "<iban>x</iban>" * 10_000
+    dossier = read(
+        rich(("<tehuis>0</tehuis>", f"<tehuis>0</tehuis>{many}"), ("<overstap>", f"{many}<overstap>"))
+    ).dossier
+    travels, found = travelling(dossier, date(2026, 3, 10))
+    assert len(found) > 20_000
+    assert travels.kept == ()
+    assert len(read(write(dossier)).dossier.kept) == len(dossier.kept)
