@@ -99,11 +99,8 @@ def upload(parts: Parts, caller: Caller, once: Once, transfer: str, body: Callab
             lambda: parts.journal.act(schools_shared=(row.sender, row.receiver), pupil=row.pupil),
             lambda act: _take_in(parts, act, caller, row.id, received, replaced),
         )
-    except BaseException:
-        _discard(parts, received.store, received.objects.values())
-        raise
-    if answer["bundle"] != b64(received.core.bundle):  # somebody else's retry was first
-        _discard(parts, received.store, received.objects.values())
+    finally:
+        _discard_unless_taken(parts, row.pupil, received)
     for bundle in replaced:
         shred(parts, bundle)
     deliver(parts)
@@ -302,6 +299,15 @@ def _shred_entry(act: Act, did: Did, transfer: Transfer, bundle: str, sections: 
         pupil=transfer.pupil,
         sections=sections,
     )
+
+
+def _discard_unless_taken(parts: Parts, pupil: str, received: _Received) -> None:
+    """Remove an upload that was refused or whose retry was first; one that may have a row stays, whatever failed."""
+    with suppress(Exception):
+        with parts.journal.act(pupil=pupil) as act:  # waits for a commit of which the answer was lost
+            taken = act.session.scalar(select(Bundle.id).where(Bundle.store == received.store))
+        if taken is None:
+            _discard(parts, received.store, received.objects.values())
 
 
 def _discard(parts: Parts, store: str, objects: Iterable[str]) -> None:
