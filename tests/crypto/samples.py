@@ -1,9 +1,15 @@
 """The two schools of these tests, and a small bundle between them."""
 
+import os
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from crypto.bundle import Reader
+from crypto.errors import BundleRefused
 from crypto.keyfile import KeyFile
 from crypto.keys import SealKey, SignKey
 from crypto.shares import Shares
@@ -51,3 +57,18 @@ def forged(**choices: object) -> Bundle:
     made = forgery(**choices)
     data = made.make()
     return Bundle(data, Shares(made.bundle, RECIPIENT.seal.kid, made.shares))
+
+
+def refused(
+    bundle: Bundle, folder: Path, kind: type[BundleRefused] = BundleRefused, match: str | None = None, **how: Any
+) -> None:
+    """Open it: refused for this reason, with nothing in the folder afterwards."""
+    with pytest.raises(kind, match=match) as caught:
+        bundle.open(folder / "open", **how)
+    assert caught.value.reason == kind.reason or kind is BundleRefused
+    assert os.listdir(folder) == []
+
+
+def raw_sections(bundle: Bundle) -> list[tuple[str, bytes]]:
+    """Give each section's own bytes."""
+    return [(name, b"".join(pieces)) for name, pieces in Reader(BytesIO(bundle.data)).sections()]
