@@ -4,8 +4,8 @@ One line of JSON each: a head line, the entries in order, and after an entry the
 line is the newest checkpoint. Parts stand as the very text that was committed to, beside their salt.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, BinaryIO, TypeAlias
+from collections.abc import Callable, Iterator, Mapping
+from typing import BinaryIO, TypeAlias
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -15,28 +15,30 @@ from consent.errors import IntegrityBroken
 from consent.keystore import OwnerKey
 from consent.sealing import STORED, Stored, checked_leaf, open_part, stored
 from consent.tables import JournalBoard, JournalCheckpoint, JournalLeaf
+from consent.tree import checkpoint
 from crypto.encoding import Printable, canon
 from crypto.merkle import leaf_hash
-
-if TYPE_CHECKING:
-    from consent.journal import Journal
 
 BATCH = 500
 FORMAT = "overdracht-journal"
 _BOARDS = select(JournalBoard.board, JournalBoard.number, JournalBoard.index)
 
 
-def export(journal: "Journal", session: Session, out: BinaryIO) -> int:
+KeysFor: TypeAlias = Callable[[list[Stored]], Mapping[bytes, OwnerKey]]
+"""Gives the keys, by tag, that open these entries."""
+
+
+def export(session: Session, out: BinaryIO, origin: str, keys_for: KeysFor) -> int:
     """Write the journal as this transaction sees it; gives the number of entries.
 
     What doesn't open is written as null and left to the verifier to name: an export shows damage, and goes on.
     """
-    out.write(canon({"format": FORMAT, "origin": journal.origin, "v": 1}) + b"\n")
+    out.write(canon({"format": FORMAT, "origin": origin, "v": 1}) + b"\n")
     kept = {row.size: row.note for row in session.scalars(select(JournalCheckpoint))}
-    newest = journal.checkpoint(session)
+    newest = checkpoint(session)
     count = 0
-    for row, owners, boards in _rows(journal, session):
-        out.write(_line(row, owners, boards, journal.origin))
+    for row, owners, boards in _rows(session, keys_for):
+        out.write(_line(row, owners, boards, origin))
         count += 1
         if row.index + 1 in kept:
             out.write(_note(kept[row.index + 1]))
@@ -47,10 +49,10 @@ def export(journal: "Journal", session: Session, out: BinaryIO) -> int:
 _Row: TypeAlias = tuple[Stored, Mapping[bytes, OwnerKey], Mapping[str, int]]
 
 
-def _rows(journal: "Journal", session: Session) -> Iterator[_Row]:
+def _rows(session: Session, keys_for: KeysFor) -> Iterator[_Row]:
     begin = 0
     while rows := stored(session, STORED.where(JournalLeaf.index >= begin).limit(BATCH)):
-        owners = journal.owners_of(rows, {})
+        owners = keys_for(rows)
         boards: dict[int, dict[str, int]] = {}
         between = JournalBoard.index.between(begin, rows[-1].index)
         for board, number, index in session.execute(_BOARDS.where(between)):

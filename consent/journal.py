@@ -28,7 +28,7 @@ from consent.entry import ERASE, PARTS, Actor, Appended, Entry, Leaf, Opened, co
 from consent.errors import IntegrityBroken, KeyUnknown, PupilUnknown, StartRefused
 from consent.export import export
 from consent.keystore import KeyStore, OwnerKey
-from consent.sealing import BY_PERSON, LEAF, LOOKUP, PART, STORED, Stored, open_entry, open_parts, seal_parts, stored
+from consent.sealing import BY_PERSON, LEAF, LOOKUP, PART, STORED, Stored, open_entry, seal_parts, stored
 from consent.tables import JournalBoard, JournalErasure, JournalLeaf, JournalLookup, JournalPart, Pupil, core
 from crypto.checkpoint import Receipt, parse_checkpoint, print_receipt
 from crypto.keys import SignKey
@@ -235,11 +235,11 @@ class Journal:
         raise IntegrityBroken("it isn't there", index)
 
     def _open(self, rows: list[Stored], known: Mapping[bytes, OwnerKey]) -> list[Opened]:
-        owners = self.owners_of(rows, known)
+        owners = self._keys_for(rows, known)
         return [open_entry(row, owners, self.origin) for row in rows]
 
-    def owners_of(self, rows: Iterable[Stored], known: Mapping[bytes, OwnerKey]) -> dict[bytes, OwnerKey]:
-        """Read the keys that these rows need beyond those known, with one query at most."""
+    def _keys_for(self, rows: Iterable[Stored], known: Mapping[bytes, OwnerKey]) -> dict[bytes, OwnerKey]:
+        # One query at most, for what isn't known yet.
         needed = {tag for row in rows for tag in (row.pupil_tag, row.actor_tag) if tag is not None} - known.keys()
         return {**known, **(self._keystore.by_tags(needed) if needed else {})}
 
@@ -267,7 +267,7 @@ class Journal:
 
     def export(self, session: Session, out: BinaryIO) -> int:
         """Write everything out for `consent.verify`; gives the number of entries."""
-        return export(self, session, out)
+        return export(session, out, self.origin, lambda rows: self._keys_for(rows, {}))
 
     # Beginning and starting.
 

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Engine, create_engine, make_url
 
 import migrations
-from consent.db import Keys, Main, open_engine
+from consent.db import open_engine
 
 KINDS = ("sqlite", "postgresql")
 WHICH: tuple[migrations.Which, ...] = get_args(migrations.Which)
@@ -106,11 +106,8 @@ def _fresh(kind: str, request: pytest.FixtureRequest, folder: Path) -> Iterator[
 
 
 def _fill(url: str, which: migrations.Which) -> None:
-    import handover.tables  # noqa: F401  (until its migration is written, its tables are made from the metadata)
-
     engine = open_engine(url)
     migrations.upgrade(engine, which)
-    (Main if which == "main" else Keys).metadata.create_all(engine)
     engine.dispose()
 
 
