@@ -221,22 +221,35 @@ def _log(
 
 
 def hand_out(parts: Parts, released: Released) -> Iterator[bytes]:
-    """(7) Give the bytes of a release, shares first, and (8) say in the journal what became of them."""
-    outcome = Did.ABORTED
+    """(7) Give the bytes of a release, shares first, and (8) say in the journal what became of them.
+
+    Raises RequestRefused, or what a store raises, before there is anything to send: a door can still say so.
+    """
     try:
         head = _head(parts, released)
-        container = write_container(
-            released.bundle.manifest,
-            released.bundle.signatures,
-            {name: parts.blobs.stream(place) for name, place in released.objects.items()},
-        )
-        if time.monotonic() - released.committed_at > FRESH:
-            raise RequestRefused("TOO_SLOW", 503, "The decision is too old by now. Ask again.")
+        objects = {name: parts.blobs.stream(place) for name, place in released.objects.items()}
+        container = write_container(released.bundle.manifest, released.bundle.signatures, objects)
+        _check_fresh(released)
+    except BaseException:
+        close(parts, released.index, Did.ABORTED)
+        raise
+    return _sent(parts, released, head, container)
+
+
+def _sent(parts: Parts, released: Released, head: bytes, container: Iterator[bytes]) -> Iterator[bytes]:
+    outcome = Did.ABORTED
+    try:
+        _check_fresh(released)  # again: the door may have been slow to send
         yield len(head).to_bytes(4, "big") + head
         yield from container
         outcome = Did.DELIVERED
     finally:
         close(parts, released.index, outcome)
+
+
+def _check_fresh(released: Released) -> None:
+    if time.monotonic() - released.committed_at > FRESH:
+        raise RequestRefused("TOO_SLOW", 503, "The decision is too old by now. Ask again.")
 
 
 def _head(parts: Parts, released: Released) -> bytes:
