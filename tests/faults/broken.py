@@ -1,9 +1,10 @@
-"""Two gates that are broken on purpose, to show that the races would notice. The product has nothing like them.
+"""Gates that are broken on purpose, to show that the races would notice. The product has nothing like them.
 
-Both read the ledger too early and then decide by what they read. `between` runs in the gap.
+Each reads something too early and then decides by what it read. `between` runs in the gap.
 """
 
 from collections.abc import Callable
+from datetime import datetime
 
 from sqlalchemy.orm import Session
 
@@ -27,7 +28,7 @@ def without_lock(
     """Read the events in a transaction of their own, and lock no pupil at all."""
     with reading(parts.main) as session:
         row = session.get_one(Transfer, transfer)
-        decision = _decide(parts, session, row, sections)
+        decision = _decide(parts, session, row, sections, parts.clock())
     between()
     with parts.journal.act() as act:
         return bool(decision), _log(act, caller, row, sections, decision)
@@ -39,20 +40,33 @@ def read_before_lock(
     """Read the events, and only then take the pupil's lock."""
     with reading(parts.main) as session:
         row = session.get_one(Transfer, transfer)
-        decision = _decide(parts, session, row, sections)
+        decision = _decide(parts, session, row, sections, parts.clock())
     between()
     with parts.journal.act(schools_shared=(caller.school,), pupil=row.pupil) as act:
+        return bool(decision), _log(act, caller, row, sections, decision)
+
+
+def clock_before_lock(parts: Parts, caller: Caller, transfer: str, sections: tuple[Section, ...]) -> tuple[bool, int]:
+    """Read the clock, and then wait for the pupil's lock."""
+    now = parts.clock()
+    with reading(parts.main) as session:
+        pupil = session.get_one(Transfer, transfer).pupil
+    with parts.journal.act(schools_shared=(caller.school,), pupil=pupil) as act:
+        row = act.session.get_one(Transfer, transfer)
+        decision = _decide(parts, act.session, row, sections, now)
         return bool(decision), _log(act, caller, row, sections, decision)
 
 
 GATES: dict[str, Gate] = {"without a lock": without_lock, "read before the lock": read_before_lock}
 
 
-def _decide(parts: Parts, session: Session, row: Transfer, sections: tuple[Section, ...]) -> Granted | Refused:
+def _decide(
+    parts: Parts, session: Session, row: Transfer, sections: tuple[Section, ...], now: datetime
+) -> Granted | Refused:
     history = parts.ledger.history(session, row.pupil)
     question = question_of(row, newest(session, row.id), sections)
     policy = policy_of(parts, session, row)
-    return decide(question, history.events, history.newest_number, policy, parts.clock())
+    return decide(question, history.events, history.newest_number, policy, now)
 
 
 def _log(act: Act, caller: Caller, row: Transfer, sections: tuple[Section, ...], decision: Granted | Refused) -> int:

@@ -14,8 +14,8 @@ from handover.parts import Caller, Parts
 from handover.question import question
 from handover.roles import Role
 from handover.settings import Settings
-from handover.tables import BundleSection
-from tests.region import Region
+from handover.tables import Bundle, BundleSection
+from tests.region import Region, bundle_bytes
 
 SENDER, RECEIVER = "99AB00", "99CD00"
 SENDS = Caller(SENDER, "stad", "s-1", Role.INTERNAL_SUPERVISOR)
@@ -32,7 +32,7 @@ class File:
     persons: tuple[str, ...]
     tokens: tuple[str, ...]
     notice: str
-    upload: bytes
+    bundle: str
 
 
 def two_boards(region: Region) -> Region:
@@ -47,10 +47,15 @@ def ready_file(region: Region, *, holders: int = 2) -> File:
     child = region.pupil(SENDER, holders=holders)
     transfer = region.transfer(child, SENDER, RECEIVER)
     upload, _ = region.seal(transfer, SENDER, RECEIVER)
-    region.upload(SENDER, transfer, upload)
+    bundle = region.upload(SENDER, transfer, upload)["bundle"]
     tokens = tuple(region.invite(SENDER, transfer, person) for person in child.persons)
     notice = question(region.parts, tokens[0])["notice"]["sha256"]
-    return File(region.settings, child.pupil, transfer, tuple(child.persons), tokens, notice, upload)
+    return File(region.settings, child.pupil, transfer, tuple(child.persons), tokens, notice, bundle)
+
+
+def second_version(region: Region, file: File) -> bytes:
+    """Seal the version that replaces the file's first one."""
+    return region.seal(file.transfer, SENDER, RECEIVER, supersedes=bundle_bytes(file.bundle))[0]
 
 
 def granted_file(region: Region) -> File:
@@ -72,18 +77,12 @@ def journal_of(parts: Parts, pupil: str) -> list[Opened]:
         return parts.journal.of_pupil(session, pupil)
 
 
-def stored_objects(region: Region) -> set[str]:
-    """Give the names of the ciphertext on the disk."""
-    return {path.name for path in Path(region.settings.blobs).iterdir()}
-
-
-def named_objects(parts: Parts) -> set[str]:
-    """Give the names of the ciphertext that rows speak of."""
-    with reading(parts.main) as session:
-        return set(session.scalars(select(BundleSection.object)))
-
-
-def kept_shares(keys: Engine) -> set[str]:
-    """Give the stores of which the key store holds shares."""
+def assert_no_orphans(region: Region, keys: Engine) -> None:
+    """Every share in the key store and all ciphertext on the disk belongs to a row, and the other way round."""
+    with reading(region.parts.main) as session:
+        stores = set(session.scalars(select(Bundle.store)))
+        named = set(session.scalars(select(BundleSection.object)))
     with reading(keys) as session:
-        return set(session.scalars(select(Share.bundle)))
+        kept = set(session.scalars(select(Share.bundle)))
+    assert {path.name for path in Path(region.settings.blobs).iterdir()} == named
+    assert kept <= stores
