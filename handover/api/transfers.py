@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import Response, request, stream_with_context
+from flask import Response, request
 
 from consent.terms import Section
 from handover import invitations, objections, overview, release, transfers
@@ -115,7 +115,7 @@ def ask_release(body: dict[str, Any], transfer: str) -> Response:
     found = release.release(parts(), caller(), transfer, asked)
     if isinstance(found, release.Withheld):
         raise RequestRefused("NOT_AUTHORISED", 403, NOT_AUTHORISED)
-    return Response(stream_with_context(release.hand_out(parts(), found)), content_type=RELEASE)
+    return Response(release.hand_out(parts(), found), content_type=RELEASE)
 
 
 @blueprint.route("/<string(maxlength=64):transfer>/acknowledgement", methods=["POST"])
