@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 
 from consent.db import Keys, Main, reading
 from consent.entry import Opened
-from consent.tables import JournalHead
+from consent.tables import JournalHead, JournalLookup
 from consent.terms import Section
 from crypto.seal import Content, Sealed
 from handover.accesslog import Did
@@ -133,9 +133,10 @@ class Story:
         """Read the journal's entries of these kinds, or all of them, in order."""
         journal = self.region.parts.journal
         with reading(self.region.parts.main) as session:
-            size = session.scalars(select(JournalHead.size)).one()
-            entries = [journal.read(session, index) for index in range(size)]
-        return [entry for entry in entries if not kinds or entry.type in kinds]
+            wanted = select(JournalLookup.index).order_by(JournalLookup.index)
+            if kinds:
+                wanted = wanted.where(JournalLookup.type.in_(map(int, kinds)))
+            return [journal.read(session, index) for index in session.scalars(wanted)]
 
     def size(self) -> int:
         """Give how many entries the journal has."""
