@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from handover.cli.policy import policy
 from handover.cli.reading import KEYS_LIMIT, read_bytes, read_identity, read_public, school_code
 from handover.cli.terminal import EXISTING, FOLDER, NEW, InputRefused, answer, as_json, passphrase, remark
 
@@ -205,3 +206,6 @@ def publish(files: tuple[Path, ...], origin: str, as_json: bool) -> None:
                 client.put_keys(first.school, statements)
     names = [str(file) for file in files]
     answer({"published": names}, "\n".join(f"{name} published" for name in names), as_json=as_json)
+
+
+key.add_command(policy)

@@ -32,8 +32,8 @@ class Region:
     asked: list[int] = field(default_factory=list)
 
     @classmethod
-    def founded(cls) -> "Region":
-        region = cls()
+    def founded(cls, start: datetime = NOW - timedelta(days=1)) -> "Region":
+        region = cls(start=start)
         codes = (SENDER, RECEIVER)
         region.leaves.append(
             certify_board(region.root, region.identity.public, "bestuur", "Bestuur", codes, region.start)
