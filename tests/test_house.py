@@ -106,11 +106,13 @@ def test_no_tracked_file_holds_a_secret_or_a_path_of_a_machine() -> None:
     assert found == []
 
 
-def test_no_file_is_longer_than_four_hundred_lines() -> None:
+def test_no_file_of_the_floors_is_longer_than_four_hundred_lines() -> None:
     long = [
         f"{path.relative_to(ROOT)}: {lines}"
         for path in _tracked()
-        if path.suffix == ".py" and (lines := path.read_text("utf-8").count("\n")) > 400
+        if path.suffix == ".py"
+        and path.relative_to(ROOT).parts[0] != "tests"
+        and (lines := path.read_text("utf-8").count("\n")) > 400
     ]
     assert long == []
 
