@@ -37,6 +37,7 @@ FLAGS: Final[dict[str, str]] = {
     "encrypted": "versleuteld met een wachtwoord",
     "archive": "archief met bestanden",
     "nested-archive": "archief in een archief",
+    "oversized": "te groot om helemaal te bekijken",
     "damaged": "beschadigd",
     "polyglot": "kan ook als een ander soort bestand worden gelezen",
     "name-disagrees": "de naam past niet bij de inhoud",

@@ -1,0 +1,134 @@
+"""The school's commands against a service on a loopback port: what they ask, print and refuse."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.handover.loopback import Service, as_json, problem, service
+from tests.handover.samples import Desk, Ran, keys, written
+
+ROW = {"transfer": "t-1", "receiver": "99CD01", "sender": "99AB00", "route": "POVO", "purpose": "placement"}
+SENT = ROW | {
+    "state": "open",
+    "decisions": {"okr": {"granted": True}, "opp": {"granted": False, "reason": "GUARDIAN_MISSING"}, "lvs": None},
+    "waiting_for": ["g-1", "g-2"],
+}
+
+
+@dataclass
+class School:
+    desk: Desk
+    service: Service
+
+    def call(self, *arguments: str, **settings: str) -> Ran:
+        given = {"--origin": self.service.origin, "--keyfile": "s.key", "--staff": "s-1", "--role": "administration"}
+        words = [word for pair in (given | settings).items() for word in pair]
+        return self.desk.call(*arguments, *words)
+
+
+@pytest.fixture
+def at(tmp_path: Path) -> Iterator[School]:
+    made = keys(tmp_path, "s", "99AB00")
+    with service({made.request.kid: made.request.public}) as running:
+        yield School(Desk(tmp_path), running)
+
+
+NEW = ("--pupil", "p-1", "--to", "99CD", "--route", "POVO", "--purpose", "placement", "--sections", "lvs,okr")
+COMMANDS = [
+    (("transfer", "new", *NEW),
+     "/v1/transfers",
+     {"pupil": "p-1", "receiver": "99CD00", "route": "POVO", "purpose": "placement", "sections": ["okr", "lvs"]}),
+    (("transfer", "cancel", "t-1"), "/v1/transfers/t-1/cancel", {}),
+    (("transfer", "invite", "t-1", "g-1"), "/v1/transfers/t-1/invitations", {"person": "g-1"}),
+    (("transfer", "apply", "t-1"), "/v1/transfers/t-1/application", {}),
+    (("transfer", "law", "t-1", "--sections", "lvs,okr"), "/v1/transfers/t-1/statutory", {"sections": ["okr", "lvs"]}),
+    (("ack", "t-1"), "/v1/transfers/t-1/acknowledgement", {"received": True, "placed": None}),
+    (("ack", "t-1", "--placed"), "/v1/transfers/t-1/acknowledgement", {"received": True, "placed": True}),
+    (("ack", "t-1", "--not-placed", "--used-for", "class", "--used-for", "support"),
+     "/v1/transfers/t-1/acknowledgement",
+     {"received": True, "placed": False, "used_for": ["class", "support"]}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("arguments", "path", "body"), COMMANDS, ids=[" ".join(case[0]) for case in COMMANDS])
+def test_a_command_asks_the_service_once_and_signed(
+    at: School, arguments: tuple[str, ...], path: str, body: object
+) -> None:
+    at.service.answer = lambda asked: as_json({"transfer": "t-1", "policy": "toestemming"})
+    ran = at.call(*arguments, "--json")
+    assert ran.code == 0, ran.err
+    assert isinstance(ran.json, dict)
+    [asked] = at.service.asked
+    assert (asked.path, asked.json) == (path, body)
+    assert asked.staff == '"s-1";role=administration'
+
+
+def test_a_pupil_is_registered_from_a_file_and_not_from_options(at: School) -> None:
+    pupil = {"number": "17", "first_name": "Quirijntje", "birth_date": "2014-03-02", "custody": {"holders": []}}
+    written(at.desk.path("p.json"), pupil)  # type: ignore[arg-type]
+    at.service.answer = lambda asked: as_json({"pupil": "p-1", "persons": []})
+    assert at.call("transfer", "pupil", "p.json").out.splitlines()[0] == "p-1"
+    assert at.service.asked[0].json == pupil
+
+
+@pytest.mark.parametrize("change", [{"birth_date": "2 maart"}, {"number": 17}, {"bsn": "1"}])
+def test_what_is_no_registration_is_refused_without_a_word_of_it(at: School, change: dict[str, object]) -> None:
+    pupil = {"number": "17", "first_name": "Quirijntje", "birth_date": "2014-03-02", "custody": {}} | change
+    written(at.desk.path("p.json"), pupil)  # type: ignore[arg-type]
+    ran = at.call("transfer", "pupil", "p.json")
+    assert (ran.code, at.service.asked) == (2, [])
+    assert "Quirijntje" not in ran.err
+    assert "maart" not in ran.err
+
+
+def test_the_lists_show_one_transfer_a_line(at: School) -> None:
+    at.service.answer = lambda asked: as_json({"transfers": [SENT], "next": None})
+    line = "t-1  99CD01  POVO  placement  open  okr:granted  opp:GUARDIAN_MISSING  lvs:?  waiting for 2\n"
+    assert at.call("transfer", "list").out == line
+    at.service.answer = lambda asked: as_json({"transfers": [ROW | {"state": "open"}], "next": None})
+    assert at.call("inbox").out == "t-1  99AB00  POVO  placement  open\n"
+    assert json.loads(at.call("inbox", "--json").out)["transfers"][0]["transfer"] == "t-1"
+    assert [asked.path.partition("side=")[2] for asked in at.service.asked] == ["sender", "receiver", "receiver"]
+    at.service.answer = lambda asked: as_json({"transfers": [], "next": None})
+    assert at.call("inbox").out == "no transfers\n"
+
+
+def test_a_refusal_of_the_service_becomes_lines_and_2(at: School) -> None:
+    at.service.answer = lambda asked: problem(422, "RECEIVER_UNKNOWN", "Not known.", **{"/receiver": "Not a school."})
+    ran = at.call("transfer", "cancel", "t-1")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err == "handover: RECEIVER_UNKNOWN: Not known.\nhandover: /receiver: Not a school.\n"
+
+
+def test_what_a_service_says_gets_no_hold_of_the_terminal(at: School) -> None:
+    """K7"""
+    at.service.answer = lambda asked: problem(403, "NO", "\x1b[2Jgone\r\nhandover: all is well")
+    assert "\x1b" not in at.call("transfer", "cancel", "t-1").err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "settings", "says"),
+    [
+        (("inbox",), {"--origin": "http://example.org"}, "https"),
+        (("inbox",), {"--role": "koning"}, "koning"),
+        (("inbox",), {"--keyfile": "weg.key"}, "does not exist"),
+        (("inbox",), {"--keyfile": "n.key"}, "names no school"),
+        (("transfer", "cancel", "../x"), {}, "ID_REFUSED"),
+        (("transfer", "law", "t-1", "--sections", "cijfers"), {}, "isn't a section"),
+        (("fetch", "t-1", "--out", "out"), {}, "HANDOVER_STATE"),
+        (("fetch", "t-1", "--out", "out"), {"--state": "state"}, "HANDOVER_ROOT"),
+        (("fetch", "t-1", "--out", "out"), {"--state": "state", "--root": "s.pub"}, "not a trust file"),
+        (("send", "t-1", "s.pub", "--shares", "s.pub"), {"--root": "s.pub"}, "HANDOVER_STATE"),
+    ],
+)
+def test_settings_that_cannot_be_trusted_stop_a_command(
+    at: School, arguments: tuple[str, ...], settings: dict[str, str], says: str
+) -> None:
+    keys(at.desk.folder, "n")
+    ran = at.call(*arguments, **settings)
+    assert (ran.code, ran.out) == (2, "")
+    assert says in ran.err
+    assert at.service.asked == []
