@@ -58,9 +58,9 @@ def second_version(region: Region, file: File) -> bytes:
     return region.seal(file.transfer, SENDER, RECEIVER, supersedes=bundle_bytes(file.bundle))[0]
 
 
-def granted_file(region: Region) -> File:
+def granted_file(region: Region, *, holders: int = 2) -> File:
     """Make a file that may be fetched."""
-    file = ready_file(region)
+    file = ready_file(region, holders=holders)
     for token in file.tokens:
         region.answer(token, okr="yes", opp="yes", lvs="yes")
     return file
