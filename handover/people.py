@@ -15,7 +15,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from consent.db import reading
-from consent.events import Actor, Draft, Holder, Kind
+from consent.errors import EventRefused
+from consent.events import Actor, Draft, Holder, Kind, new_id, to_terms
 from consent.guardians import DECIDES_FROM, anniversary, midnight
 from consent.journal import Act
 from consent.keystore import KeyStore
@@ -153,21 +154,22 @@ def _set_custody(
             {f"/holders/{place}/person": "Not a person of this pupil." for place in strangers},
         )
     persons = [str(one.get("person") or secrets.token_hex(16)) for one in holders]
-    parts.ledger.record(
-        act,
-        Draft(
-            kind=Kind.CUSTODY,
-            key=f"custody-{once.key}",
-            by=staff_actor(caller),
-            subject=pupil,
-            holders=_holders(persons, holders, birth_date),
-            birth_date=birth_date,
-            evidence=CustodyEvidence(custody["evidence"]["kind"]),
-            checked_on=custody["evidence"]["date"],
-            second=f"{caller.school}.{second}" if second else None,
-        ),
-        (caller.board,),
+    draft = Draft(
+        kind=Kind.CUSTODY,
+        key=f"custody-{once.key}",
+        by=staff_actor(caller),
+        subject=pupil,
+        holders=_holders(persons, holders, birth_date),
+        birth_date=birth_date,
+        evidence=CustodyEvidence(custody["evidence"]["kind"]),
+        checked_on=custody["evidence"]["date"],
+        second=f"{caller.school}.{second}" if second else None,
     )
+    try:
+        to_terms(draft, new_id(act.now))
+    except EventRefused as error:  # its message names a field and never a value
+        raise RequestRefused("CUSTODY_REFUSED", 422, f"This can't be the custody of a pupil: {error}.") from None
+    parts.ledger.record(act, draft, (caller.board,))
     for person, one in zip(persons, holders, strict=True):
         _keep(parts.keystore, act.session, pupil, Contact(person, Role(one["role"]), one["name"], one["mail"]))
     answer = [{"person": person, "role": str(one["role"])} for person, one in zip(persons, holders, strict=True)]
