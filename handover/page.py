@@ -16,6 +16,7 @@ from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from crypto.encoding import JSON
+from handover.labels import WRAPPERS, label, reading
 
 TITLES: Final[dict[str, str]] = {
     "okr": "Onderwijskundig rapport",
@@ -49,19 +50,19 @@ MONTHS: Final = (
 ZONE: Final = ZoneInfo("Europe/Amsterdam")
 
 _STYLE: Final = """
-:root{color-scheme:light dark;--line:#8a94a3;--soft:#f3f5f8;--ink:#16202e;--link:#0b5a8a}
-@media(prefers-color-scheme:dark){:root{--line:#6a7484;--soft:#1d2530;--ink:#e8ecf2;--link:#8cc8f0}
+:root{color-scheme:light dark;--line:#8a94a3;--soft:#f3f5f8;--ink:#16202e;--quiet:#4a5566;--link:#0b5a8a}
+@media(prefers-color-scheme:dark){:root{--line:#6a7484;--soft:#1d2530;--ink:#e8ecf2;--quiet:#b3bdca;--link:#8cc8f0}
 body{background:#11161d}}
 *{box-sizing:border-box}
 body{margin:0 auto;max-width:60rem;padding:1rem;font:1rem/1.55 system-ui,sans-serif;color:var(--ink)}
 body{overflow-wrap:anywhere}
 h1{font-size:1.6rem;margin:.5rem 0}h2{font-size:1.3rem;margin:2rem 0 .5rem;border-bottom:2px solid var(--line)}
 a{color:var(--link)}nav ul,ul.documents{list-style:none;padding:0}nav li{display:inline-block;margin:0 1rem .5rem 0}
-dl{margin:0;display:grid;grid-template-columns:minmax(8rem,16rem) 1fr;gap:.25rem 1rem}
-dt{font-weight:600}dd{margin:0;white-space:pre-wrap}
-dd>dl,dd>ol{border-left:3px solid var(--line);padding-left:.75rem;white-space:normal}
-ol{margin:0;padding-left:1.5rem}li+li{margin-top:.5rem}
-.facts,ul.documents li{background:var(--soft);padding:.75rem;border-radius:.4rem}
+h3,h4,h5,h6{font-size:1.05rem;margin:.9rem 0 .25rem}
+dl{margin:0;display:grid;grid-template-columns:minmax(9rem,15rem) 1fr;gap:.2rem 1rem}
+dt{color:var(--quiet)}dd{margin:0;white-space:pre-wrap}
+.group .group,.item{border-left:3px solid var(--line);padding-left:.75rem;margin:.5rem 0}
+.facts,ul.documents li{background:var(--soft);padding:.75rem;border-radius:.4rem}ul.documents li+li{margin-top:.5rem}
 .warn{font-weight:600}.warn::before{content:"\\26A0\\FE0E  "}
 @media(max-width:36rem){dl{grid-template-columns:1fr}dd{margin-bottom:.4rem}}
 @media print{body{max-width:none}nav{display:none}h2{break-after:avoid}}
@@ -119,13 +120,13 @@ def _page(facts: Facts, sections: Mapping[str, JSON], documents: Sequence[Docume
 
 
 def _facts(facts: Facts) -> Iterator[str]:
-    rows: dict[str, JSON] = {
-        "Van school": facts.sender or "sleutel zonder school: de vingerafdruk is de enige zekerheid",
+    rows = {
+        "Van school": _text(facts.sender or "sleutel zonder school: de vingerafdruk is de enige zekerheid"),
         "Verzegeld op": _moment(facts.made_at),
         "Op te halen tot": _moment(facts.expires_at),
     }
     yield '<div class="facts">'
-    yield from _mapping(rows)
+    yield from _rows(rows)
     yield "</div>\n"
 
 
@@ -134,7 +135,7 @@ def _section(name: str, content: JSON, documents: Sequence[Document]) -> Iterato
     yield f'<h2 id="{escape(name)}-title">{_title(name)}</h2>\n'
     if content in (None, {}, []) and not documents:
         yield "<p>Dit onderdeel is leeg.</p>\n"
-    yield from _value(content)
+    yield from _group(content, 3)
     if documents:
         yield '<h3>Documenten</h3>\n<ul class="documents">'
         yield from map(_document, documents)
@@ -150,31 +151,51 @@ def _document(document: Document) -> str:
     )
 
 
-def _value(value: JSON) -> Iterator[str]:
-    if isinstance(value, dict):
-        yield from _mapping(value)
-    elif isinstance(value, list):
-        yield "<ol>"
-        for item in value:
-            yield "<li>"
-            yield from _value(item)
-            yield "</li>"
-        yield "</ol>"
-    elif isinstance(value, bool):
-        yield "ja" if value else "nee"
-    elif value is not None:
-        yield _text(str(value))
-
-
-def _mapping(value: Mapping[str, JSON]) -> Iterator[str]:
-    shown = {name: inner for name, inner in value.items() if inner not in (None, "", [], {})}
-    if not shown:
+def _group(value: JSON, level: int) -> Iterator[str]:
+    """Show one group: first its plain facts as rows, then each group inside it under a heading of its own."""
+    if isinstance(value, list):
+        yield from _items(value, level)
         return
-    yield "<dl>"
+    inside = value if isinstance(value, dict) else {"": value}
+    shown = {name: inner for name, inner in inside.items() if inner not in (None, "", [], {})}
+    rows = {name: inner for name, inner in shown.items() if _is_plain(inner)}
+    if rows:
+        yield from _rows({label(name): _plain(name, inner) for name, inner in rows.items()})
     for name, inner in shown.items():
-        yield f"<dt>{escape(name.replace('_', ' ').capitalize())}</dt><dd>"
-        yield from _value(inner)
-        yield "</dd>"
+        if name not in rows:
+            yield f'<div class="group"><h{level}>{_text(label(name))}</h{level}>\n'
+            yield from _group(_unwrapped(name, inner), min(level + 1, 6))
+            yield "</div>\n"
+
+
+def _items(values: Sequence[JSON], level: int) -> Iterator[str]:
+    for value in values:
+        yield '<div class="item">'
+        yield from _group(value, level)
+        yield "</div>\n"
+
+
+def _unwrapped(name: str, value: JSON) -> JSON:
+    """Take the list out of an element that only holds one."""
+    if name in WRAPPERS and isinstance(value, dict) and len(value) == 1:
+        return next(iter(value.values()))
+    return value
+
+
+def _is_plain(value: JSON) -> bool:
+    return all(not isinstance(one, dict | list) for one in (value if isinstance(value, list) else [value]))
+
+
+def _plain(name: str, value: JSON) -> str:
+    values = value if isinstance(value, list) else [value]
+    texts = ["ja" if one is True else "nee" if one is False else reading(name, str(one)) for one in values]
+    return ", ".join(_text(text) for text in texts)
+
+
+def _rows(rows: Mapping[str, str]) -> Iterator[str]:
+    """Show labelled facts; the values are escaped already."""
+    yield "<dl>"
+    yield from (f"<dt>{_text(name)}</dt><dd>{shown}</dd>" for name, shown in rows.items())
     yield "</dl>\n"
 
 

@@ -38,9 +38,17 @@ def test_sender_and_times_stand_on_top_in_dutch_time() -> None:
         ({"a_b": "c"}, "<dl><dt>A b</dt><dd>c</dd></dl>"),
         ({"a": None, "b": "", "c": [], "d": {}}, ""),
         ({"a": True, "b": False, "c": 0}, "<dl><dt>A</dt><dd>ja</dd><dt>B</dt><dd>nee</dd><dt>C</dt><dd>0</dd></dl>"),
+        ({"a": ["x", "y"]}, "<dl><dt>A</dt><dd>x, y</dd></dl>"),
+        ({"geslacht": "1", "b": "false"}, "<dl><dt>Geslacht</dt><dd>vrouw (1)</dd><dt>B</dt><dd>nee</dd></dl>"),
         (
-            {"a": ["x", {"b": "y"}]},
-            "<dl><dt>A</dt><dd><ol><li>x</li><li><dl><dt>B</dt><dd>y</dd></dl></li></ol></dd></dl>",
+            {"a": ["x", {"b": "y"}], "c": "z"},
+            "<dl><dt>C</dt><dd>z</dd></dl>"
+            + '<div class="group"><h3>A</h3><div class="item"><dl><dt></dt><dd>x</dd></dl></div>'
+            + '<div class="item"><dl><dt>B</dt><dd>y</dd></dl></div></div>',
+        ),
+        (
+            {"adreslijst": {"adres": [{"straat": "Kade"}]}},
+            '<div class="group"><h3>Adressen</h3><div class="item"><dl><dt>Straat</dt><dd>Kade</dd></dl></div></div>',
         ),
         ({"a": "2014-03-02"}, "<dl><dt>A</dt><dd>2 maart 2014</dd></dl>"),
         ({"a": "2014-02-30"}, "<dl><dt>A</dt><dd>2014-02-30</dd></dl>"),
