@@ -19,12 +19,13 @@ The receiver is never told why not. Sender, guardians and FG are (`handover.over
 import json
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from sqlalchemy import select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.exc import IntegrityError
 
 from consent.db import reading, writing
 from consent.journal import Act
@@ -131,17 +132,14 @@ def _party(parts: Parts, caller: Caller, transfer: str) -> str:
 
 def _count_attempt(parts: Parts, caller: Caller) -> None:
     minute = parts.clock().replace(second=0, microsecond=0)
+    with suppress(IntegrityError), writing(parts.main) as session:  # somebody else was first
+        session.add(Attempt(school=caller.school, minute=minute, count=0))
     this = (Attempt.school == caller.school) & (Attempt.minute == minute)
+    raised = update(Attempt).where(this).values(count=Attempt.count + 1).returning(Attempt.count)
     with writing(parts.main) as session:
-        session.merge(Attempt(school=caller.school, minute=minute, count=_attempts(session, caller, minute) + 1))
-        count = session.scalar(select(Attempt.count).where(this)) or 0
+        count = session.scalars(raised).one()
     if count > ATTEMPTS_A_MINUTE:
         raise RequestRefused("TOO_MANY", 429, "Too many requests for what isn't yours. Wait a minute.")
-
-
-def _attempts(session: Session, caller: Caller, minute: datetime) -> int:
-    row = session.get(Attempt, (caller.school, minute), with_for_update=True)
-    return 0 if row is None else row.count
 
 
 def _ready(
