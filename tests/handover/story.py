@@ -47,7 +47,8 @@ class Case:
         region = self.story.region
         before = self.bundles[-1].core.bundle if self.bundles else None
         options = {"supersedes": before} | changed
-        data, sealed = region.seal(self.transfer, self.sender, self.receiver, contents, **options)
+        transfer = options.pop("transfer", self.transfer)
+        data, sealed = region.seal(transfer, self.sender, self.receiver, contents, **options)
         answer = region.upload(self.sender, self.transfer, data, status)
         if status == 201:
             self.bundles.append(sealed)
