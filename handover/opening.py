@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from crypto.encoding import JSON, b64, integer, record
-from crypto.errors import EncodingRefused
+from crypto.errors import BundleAltered, EncodingRefused
 from crypto.files import write_private
 from crypto.keyfile import KeyFile, PublicFile
 from crypto.manifest import Core
@@ -64,12 +64,13 @@ def open_bundle(
 
 def _write(folder: Path, opened: Opened) -> None:
     contents = {name: _content(section, name) for name, section in opened.sections.items()}
+    # First: what isn't the document that its index lists must not be read as one.
+    documents = [_linked(folder, name, file) for name, section in opened.sections.items() for file in section.files]
     dossier = from_json(_dossier(folder, opened.sections, contents))
     write_private(folder / DOSSIER, dump(dossier))
     fields = to_json(replace(dossier, documents=()))["sections"]
     facts = page.Facts(opened.core.sender.school, opened.core.made_at, opened.core.expires_at)
     shown: dict[str, JSON] = {name: _shown(fields.get(name), content) for name, content in contents.items()}
-    documents = [_linked(folder, name, file) for name, section in opened.sections.items() for file in section.files]
     write_private(folder / PAGE, page.render(facts, shown, documents).encode())
 
 
@@ -121,6 +122,8 @@ def _shown(fields: JSON, content: Mapping[str, JSON]) -> JSON:
 def _linked(folder: Path, section: str, file: File) -> page.Document:
     # Typed again by what it is: a sender may say anything.
     seen = examine(folder / file.path.name, file.name)
+    if (seen.size, seen.sha256) != (file.size, file.sha256.hex()):
+        raise BundleAltered(f"a document of {section} isn't the one that its index says")
     return page.Document(section, file.name, file.path.name, seen.media_type, file.size, seen.flags)
 
 

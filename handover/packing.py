@@ -187,8 +187,10 @@ def _index(dossier: Dossier, section: Section | None, documents: Sequence[Enclos
 
 
 def _from_dossier(document: Enclosed) -> Document:
-    return Document(document.name, document.media_type, len(document.data), partial(BytesIO, document.data))
+    size, source = len(document.data), partial(BytesIO, document.data)
+    return Document(document.name, document.media_type, size, source, bytes.fromhex(document.sha256))
 
 
 def _from_disk(path: Path, seen: Examined) -> Document:
-    return Document(path.name, seen.media_type, seen.size, lambda: path.open("rb", buffering=0))
+    source = partial(path.open, "rb", buffering=0)
+    return Document(path.name, seen.media_type, seen.size, source, bytes.fromhex(seen.sha256))

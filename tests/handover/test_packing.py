@@ -10,9 +10,10 @@ import pytest
 
 from consent.terms import Section
 from crypto.bundle import Reader
-from crypto.errors import TargetExists
+from crypto.errors import BundleAltered, TargetExists
 from crypto.keyfile import KeyFile
-from crypto.shares import parse_shares
+from crypto.seal import Content, Document, seal
+from crypto.shares import Shares, parse_shares
 from handover import versions
 from handover.dossier import DossierRefused, from_json, load
 from handover.opening import open_bundle
@@ -175,10 +176,37 @@ def test_what_a_dossier_said_of_a_document_comes_back_with_it(folder: Path) -> N
     assert back.documents == from_json(dossier_json(documents=[told])).documents
 
 
+@pytest.mark.parametrize("section", ["okr", "reports"])
+def test_a_document_that_is_not_the_one_its_index_lists_is_refused_and_leaves_nothing(
+    folder: Path, section: str
+) -> None:
+    """D5: the sender's own hash of a document is compared with what was opened, one of the dossier or attached."""
+    index = {"v": 1, "route": "POVO", "source": {}, "head": None, "section": None, "kept": [], "documents": []}
+    lying = Document("verslag.pdf", "application/pdf", len(PDF), lambda: BytesIO(PDF), hashlib.sha256(b"").digest())
+    out, shares = sealed_sections({section: Content(index, [lying])})
+    with pytest.raises(BundleAltered, match=f"^a document of {section} isn't the one that its index says$"):
+        open_bundle(out, key=RECEIVER, sender=SENDER.public, shares=shares, out=folder / "out")
+    assert {path.name for path in folder.iterdir()} == {"a.key"}
+
+
+def sealed_sections(contents: dict[str, Content]) -> tuple[BytesIO, Shares]:
+    """Seal what no packing would: a certified school can write its own programs."""
+    out = BytesIO()
+    sealed = seal(
+        out,
+        sender=SENDER,
+        recipient=RECEIVER.public,
+        sections=tuple(contents),
+        contents=contents,
+        made_at=NOW,
+        expires_at=NOW.replace(month=12),
+    )
+    out.seek(0)
+    return out, sealed.shares
+
+
 def test_a_bundle_whose_sections_are_no_dossier_is_refused_and_leaves_nothing(folder: Path) -> None:
     """D5: a certified school can still seal nonsense."""
-    from crypto.seal import Content, seal
-
     for content in (
         Content({"okr": 1}),
         Content(None),
@@ -187,17 +215,7 @@ def test_a_bundle_whose_sections_are_no_dossier_is_refused_and_leaves_nothing(fo
         Content({"v": 1, "route": None, "source": {}, "head": None, "section": None, "kept": [], "documents": [{}]}),
         Content({"v": 1, "route": None, "source": 5, "head": None, "section": {"x": 1}, "kept": [], "documents": []}),
     ):
-        out = BytesIO()
-        sealed = seal(
-            out,
-            sender=SENDER,
-            recipient=RECEIVER.public,
-            sections=("okr",),
-            contents={"okr": content},
-            made_at=NOW,
-            expires_at=NOW.replace(month=12),
-        )
-        out.seek(0)
+        out, shares = sealed_sections({"okr": content})
         with pytest.raises(DossierRefused):
-            open_bundle(out, key=RECEIVER, sender=SENDER.public, shares=sealed.shares, out=folder / "out")
+            open_bundle(out, key=RECEIVER, sender=SENDER.public, shares=shares, out=folder / "out")
         assert {path.name for path in folder.iterdir()} == {"a.key"}
