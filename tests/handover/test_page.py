@@ -16,6 +16,13 @@ from tests.handover.samples import EVIL
 FACTS = Facts("99AB00", datetime(2026, 3, 29, 0, 30, tzinfo=UTC), datetime(2026, 6, 27, 22, 30, tzinfo=UTC))
 
 
+NESTED = (
+    "<dl><dt>C</dt><dd>z</dd></dl>"
+    '<div class="group"><h3>A</h3><div class="item"><dl><dt></dt><dd>x</dd></dl></div>'
+    '<div class="item"><dl><dt>B</dt><dd>y</dd></dl></div></div>'
+)
+
+
 def shown(value: JSON, *documents: Document) -> str:
     """What stands between the headings, on one line."""
     page = render(FACTS, {"okr": value}, documents)
@@ -42,9 +49,7 @@ def test_sender_and_times_stand_on_top_in_dutch_time() -> None:
         ({"geslacht": "1", "b": "false"}, "<dl><dt>Geslacht</dt><dd>vrouw (1)</dd><dt>B</dt><dd>nee</dd></dl>"),
         (
             {"a": ["x", {"b": "y"}], "c": "z"},
-            "<dl><dt>C</dt><dd>z</dd></dl>"
-            + '<div class="group"><h3>A</h3><div class="item"><dl><dt></dt><dd>x</dd></dl></div>'
-            + '<div class="item"><dl><dt>B</dt><dd>y</dd></dl></div></div>',
+            NESTED,
         ),
         (
             {"adreslijst": {"adres": [{"straat": "Kade"}]}},
