@@ -1,22 +1,31 @@
 """Acts on one pupil that reach the lock at the same moment: each has its whole effect, or none and a clear answer."""
 
 import secrets
+from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
+import pytest
+from sqlalchemy import select
+
+from consent.db import reading
 from consent.events import Kind
+from consent.tables import JournalLookup
 from consent.terms import Section
 from handover import family, transfers
 from handover.accesslog import Did
 from handover.bundles import upload
+from handover.errors import RequestRefused
 from handover.idempotency import Answer
-from handover.release import Released, Withheld, close, hand_out, release
+from handover.release import ATTEMPTS_A_MINUTE, Released, Withheld, close, hand_out, release
 from tests.conftest import Databases
 from tests.faults.broken import clock_before_lock
-from tests.faults.overlap import at_once
+from tests.faults.overlap import PATIENCE, at_once
 from tests.faults.story import (
     FETCHES,
     SENDS,
@@ -121,17 +130,15 @@ def test_a_gate_that_reads_the_clock_before_the_lock_is_found_out(databases: Dat
 
 def test_one_answer_sent_twice_at_once_counts_once(region: Region) -> None:
     """A6, H7."""
-    file, key = ready_file(region), secrets.token_hex(8)
-    messages = len(list(region.settings.outbox.iterdir()))
+    file, key = ready_file(region, holders=1), secrets.token_hex(8)
     one, other = at_once(region.parts, file.pupil, saying(region, file, key, "yes"), saying(region, file, key, "yes"))
     assert one.value["events"] == other.value["events"]
     assert types_of(region, file).count(Kind.GRANT) == 1
-    assert len(list(region.settings.outbox.iterdir())) == messages + 1
 
 
 def test_one_key_with_two_bodies_at_once_is_a_conflict_for_one(region: Region) -> None:
     """A6."""
-    file, key = ready_file(region), secrets.token_hex(8)
+    file, key = ready_file(region, holders=1), secrets.token_hex(8)
     outcomes = at_once(region.parts, file.pupil, saying(region, file, key, "yes"), saying(region, file, key, "no"))
     (refused,) = [outcome.refused for outcome in outcomes if outcome.refused]
     assert (refused.code, refused.status) == ("IDEMPOTENCY_CONFLICT", 409)
@@ -143,7 +150,7 @@ def test_one_upload_sent_twice_at_once_counts_once_and_leaves_nothing_over(
     region: Region, databases: Databases
 ) -> None:
     """A6, H7, H8."""
-    file, key = ready_file(region), secrets.token_hex(8)
+    file, key = ready_file(region, holders=1), secrets.token_hex(8)
     data = second_version(region, file)
     one, other = at_once(
         region.parts, file.pupil, uploading(region, file, key, data), uploading(region, file, key, data)
@@ -160,7 +167,7 @@ def test_of_two_versions_uploaded_at_once_one_wins_and_the_other_leaves_nothing(
     region: Region, databases: Databases
 ) -> None:
     """A2, H8."""
-    file = granted_file(region)
+    file = granted_file(region, holders=1)
     calls = [uploading(region, file, secrets.token_hex(8), second_version(region, file)) for _ in range(2)]
     outcomes = at_once(region.parts, file.pupil, *calls)
     (won,) = [outcome.value for outcome in outcomes if not outcome.refused]
@@ -174,7 +181,7 @@ def test_of_two_versions_uploaded_at_once_one_wins_and_the_other_leaves_nothing(
 
 def test_a_release_and_a_cancelling_at_once_have_one_order(region: Region) -> None:
     """A2: whatever is released was released before the cancelling."""
-    file = granted_file(region)
+    file = granted_file(region, holders=1)
     once = request(secrets.token_hex(8))
     released, cancelled = at_once(
         region.parts,
@@ -194,7 +201,7 @@ def test_a_release_and_a_cancelling_at_once_have_one_order(region: Region) -> No
 
 def test_releases_at_once_are_decided_and_logged_one_by_one(region: Region) -> None:
     """A7, K6: there is no count that could be passed; each release is a decision and an entry of its own."""
-    file = granted_file(region)
+    file = granted_file(region, holders=1)
     outcomes = at_once(region.parts, file.pupil, *[asking(region, file)] * 4)
     for outcome in outcomes:
         assert b"".join(hand_out(region.parts, outcome.value))
@@ -208,7 +215,7 @@ def test_releases_at_once_are_decided_and_logged_one_by_one(region: Region) -> N
 
 def test_one_release_closed_twice_at_once_has_one_outcome(region: Region) -> None:
     """K6: the sweep and the end of a slow response meet."""
-    file = granted_file(region)
+    file = granted_file(region, holders=1)
     found = asking(region, file)()
     assert isinstance(found, Released)
     outcomes = (Did.UNKNOWN, Did.DELIVERED)
@@ -216,10 +223,23 @@ def test_one_release_closed_twice_at_once_has_one_outcome(region: Region) -> Non
     assert len([kind for kind in types_of(region, file) if kind in outcomes]) == 1
 
 
-def test_two_deliveries_of_one_message_at_once_both_go_well(region: Region) -> None:
-    """H7: at worst a message is handed over twice; nobody who answered hears of an error."""
-    file = ready_file(region)
-    calls = [saying(region, file, secrets.token_hex(8), "yes") for _ in range(4)]
-    outcomes = at_once(region.parts, file.pupil, *calls)
-    assert all(outcome.value["events"] for outcome in outcomes)
-    assert list(region.settings.outbox.glob("*.partial")) == []
+def test_what_is_not_theirs_is_counted_and_logged_however_many_ask_at_once(
+    databases: Databases, tmp_path: Path
+) -> None:
+    """A8, K6: each attempt of one minute gets the same answer, up to the limit, and leaves an entry."""
+    region = two_boards(Region(databases, tmp_path / "service", Clock()))
+    file = ready_file(region, holders=1)
+    together = Barrier(ATTEMPTS_A_MINUTE + 1)
+
+    def ask() -> str:
+        together.wait(PATIENCE)
+        with pytest.raises(RequestRefused) as refused:
+            release(region.parts, SENDS, file.transfer, OKR)
+        return refused.value.code
+
+    with ThreadPoolExecutor(together.parties) as pool:
+        codes = [future.result() for future in [pool.submit(ask) for _ in range(together.parties)]]
+    assert Counter(codes) == {"NOT_FOUND": ATTEMPTS_A_MINUTE, "TOO_MANY": 1}
+    with reading(region.parts.main) as session:
+        logged = session.scalars(select(JournalLookup.index).where(JournalLookup.type == Did.ATTEMPT))
+        assert len(list(logged)) == ATTEMPTS_A_MINUTE

@@ -79,7 +79,7 @@ def test_what_can_not_be_written_to_the_journal_is_not_released(
     region: Region, databases: Databases, table: str
 ) -> None:
     """K5, K6: no entry, no release; and once the journal can be written again the same request is granted."""
-    file = granted_file(region)
+    file = granted_file(region, holders=1)
     with broken(databases.main, "INSERT", table):
         unsafe(region.release(RECEIVER, file.transfer, "okr"), "STORE_UNAVAILABLE")
     assert outcomes_of(region, file) == []
@@ -89,7 +89,7 @@ def test_what_can_not_be_written_to_the_journal_is_not_released(
 
 def test_what_the_mark_does_not_hold_yet_is_not_released(region: Region, databases: Databases) -> None:
     """K5, K4: the decision stands in the journal, but nothing is handed out before the mark is raised."""
-    file = granted_file(region)
+    file = granted_file(region, holders=1)
     with broken(databases.keys, "UPDATE", "mark"):
         unsafe(region.release(RECEIVER, file.transfer, "okr"), "STORE_UNAVAILABLE")
     assert outcomes_of(region, file) == [(Did.RELEASE, "granted")]
@@ -99,7 +99,7 @@ def test_a_withdrawal_that_was_not_acknowledged_counts_once_it_stands_in_the_jou
     region: Region, databases: Databases
 ) -> None:
     """H6, K5: the commit's answer is lost, the same request again gives the same answer, and it happened once."""
-    file, key = granted_file(region), secrets.token_urlsafe(18)
+    file, key = granted_file(region, holders=1), secrets.token_urlsafe(18)
     body = {"token": file.tokens[0], "sections": ["okr"], "destroy_now": False}
     with broken(databases.keys, "UPDATE", "mark"):
         region.family("withdrawal", body, 503, key)
@@ -111,7 +111,7 @@ def test_a_withdrawal_that_was_not_acknowledged_counts_once_it_stands_in_the_jou
 
 def test_an_upload_whose_commit_was_not_acknowledged_is_whole(region: Region, databases: Databases) -> None:
     """H6, H8: its shares and ciphertext stay, the retry gives the same answer, and it can be fetched."""
-    file, key = granted_file(region), secrets.token_urlsafe(18)
+    file, key = granted_file(region, holders=1), secrets.token_urlsafe(18)
     data = second_version(region, file)
     with broken(databases.keys, "UPDATE", "mark"):
         region.upload(SENDER, file.transfer, data, 503, key=key)
@@ -127,7 +127,7 @@ def test_an_upload_whose_commit_was_not_acknowledged_is_whole(region: Region, da
 @pytest.mark.parametrize("table", ["bundle_section", "journal_leaf"])
 def test_an_upload_that_can_not_be_written_leaves_nothing(region: Region, databases: Databases, table: str) -> None:
     """H8: and the version before it stays as it was."""
-    file, key = granted_file(region), secrets.token_urlsafe(18)
+    file, key = granted_file(region, holders=1), secrets.token_urlsafe(18)
     data = second_version(region, file)
     with broken(databases.main, "INSERT", table):
         region.upload(SENDER, file.transfer, data, 503, key=key)
@@ -139,7 +139,7 @@ def test_an_upload_that_can_not_be_written_leaves_nothing(region: Region, databa
 
 def test_an_upload_whose_shares_can_not_be_kept_leaves_nothing(region: Region, databases: Databases) -> None:
     """H8."""
-    file = granted_file(region)
+    file = granted_file(region, holders=1)
     data = second_version(region, file)
     with broken(databases.keys, "INSERT", "share"):
         region.upload(SENDER, file.transfer, data, 503)
@@ -148,7 +148,7 @@ def test_an_upload_whose_shares_can_not_be_kept_leaves_nothing(region: Region, d
 
 def test_ciphertext_that_is_gone_is_an_error_before_any_share_is_sent(sqlite_region: Region) -> None:
     """H8."""
-    file = granted_file(sqlite_region)
+    file = granted_file(sqlite_region, holders=1)
     for path in sqlite_region.parts.blobs.folder.iterdir():  # type: ignore[union-attr]
         path.unlink()
     unsafe(sqlite_region.release(RECEIVER, file.transfer, "okr"), "STORE_UNAVAILABLE")
@@ -185,7 +185,7 @@ def test_shares_that_are_not_sent_within_two_seconds_of_the_commit_are_dropped(
     sqlite_region: Region, stopwatch: Stopwatch
 ) -> None:
     """Journey stops 5 (7) and 8."""
-    file = granted_file(sqlite_region)
+    file = granted_file(sqlite_region, holders=1)
     found = decided(sqlite_region, file)
     stopwatch.seconds = found.committed_at + FRESH + 0.001
     with pytest.raises(RequestRefused, match="TOO_SLOW") as raised:
@@ -196,7 +196,7 @@ def test_shares_that_are_not_sent_within_two_seconds_of_the_commit_are_dropped(
 
 def test_shares_that_a_slow_door_sends_too_late_are_dropped(sqlite_region: Region, stopwatch: Stopwatch) -> None:
     """Journey stop 8: what counts is the first byte, not that it was ready in time."""
-    file = granted_file(sqlite_region)
+    file = granted_file(sqlite_region, holders=1)
     found = decided(sqlite_region, file)
     pieces = hand_out(sqlite_region.parts, found)
     stopwatch.seconds = found.committed_at + FRESH + 0.001
@@ -208,7 +208,7 @@ def test_shares_that_a_slow_door_sends_too_late_are_dropped(sqlite_region: Regio
 def test_shares_that_are_sent_two_seconds_after_the_commit_are_in_time(
     sqlite_region: Region, stopwatch: Stopwatch
 ) -> None:
-    file = granted_file(sqlite_region)
+    file = granted_file(sqlite_region, holders=1)
     found = decided(sqlite_region, file)
     stopwatch.seconds = found.committed_at + FRESH
     assert b"".join(hand_out(sqlite_region.parts, found))
@@ -219,7 +219,7 @@ def test_a_receiver_is_told_that_a_release_was_too_slow(
     sqlite_region: Region, stopwatch: Stopwatch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The answer is a problem and no broken file: the check comes before the first byte of the answer."""
-    file = granted_file(sqlite_region)
+    file = granted_file(sqlite_region, holders=1)
     stream: Callable[[str], Any] = sqlite_region.parts.blobs.stream
 
     def slow(_: object, name: str) -> Any:
@@ -233,7 +233,7 @@ def test_a_receiver_is_told_that_a_release_was_too_slow(
 
 def test_a_release_that_the_receiver_broke_off_is_aborted(sqlite_region: Region) -> None:
     """Journey stop 5 (8)."""
-    file = granted_file(sqlite_region)
+    file = granted_file(sqlite_region, holders=1)
     pieces = hand_out(sqlite_region.parts, decided(sqlite_region, file))
     next(pieces)
     pieces.close()  # type: ignore[attr-defined]

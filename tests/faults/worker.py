@@ -3,12 +3,12 @@
 The clock of the log is the machine's monotonic one, which all processes share.
 """
 
+import os
 import secrets
 import time
-import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from multiprocessing.synchronize import Barrier
 from typing import Any
@@ -53,7 +53,6 @@ def race(tasks: Sequence[tuple[Callable[..., list[Done]], tuple[Any, ...]]]) -> 
 def _begin(barrier: Barrier) -> None:
     global _barrier
     _barrier = barrier
-    warnings.simplefilter("error")
 
 
 def meet() -> None:
@@ -62,9 +61,14 @@ def meet() -> None:
     _barrier.wait(PATIENCE)
 
 
+def _service(file: File) -> Parts:
+    """Assemble a service that hands its messages over to a folder of its own."""
+    return assemble(replace(file.settings, outbox=file.settings.outbox / str(os.getpid())))
+
+
 def guardian(file: File, number: int, saying: Sequence[bool]) -> list[Done]:
     """Say yes or take it back, one per round, while the others do what they do."""
-    parts, done = assemble(file.settings), []
+    parts, done = _service(file), []
     for yes in saying:
         meet()
         done.append(say(parts, file, number, yes))
@@ -73,7 +77,7 @@ def guardian(file: File, number: int, saying: Sequence[bool]) -> list[Done]:
 
 def receiver(file: File, rounds: int) -> list[Done]:
     """Ask for a section in each round, and take what is given."""
-    parts, done = assemble(file.settings), []
+    parts, done = _service(file), []
     for _ in range(rounds):
         meet()
         done.append(_fetch(parts, file))
@@ -82,7 +86,7 @@ def receiver(file: File, rounds: int) -> list[Done]:
 
 def guardian_between(file: File, rounds: int) -> list[Done]:
     """Say yes; then, between the reading and the deciding of a gate, take it back."""
-    parts, done = assemble(file.settings), []
+    parts, done = _service(file), []
     for _ in range(rounds):
         done.append(say(parts, file, 0, yes=True))
         meet()  # the gate reads
@@ -94,7 +98,7 @@ def guardian_between(file: File, rounds: int) -> list[Done]:
 
 def broken_receiver(file: File, rounds: int, gate: str) -> list[Done]:
     """Ask a gate that is broken on purpose, which stops between reading and deciding until somebody withdrew."""
-    parts, done = assemble(file.settings), []
+    parts, done = _service(file), []
 
     def between() -> None:
         meet()
