@@ -18,7 +18,7 @@ from consent.events import Draft, Event, Kind
 from consent.fields import CODECS, Malformed
 from consent.fields import Actor as Speaker
 from consent.journal import Act
-from consent.terms import Level, Role, is_board
+from consent.terms import Level, Role, is_board, is_school
 from crypto.checkpoint import Checkpoint, print_checkpoint
 from crypto.encoding import JSON, b64, canon, parse, record, text, unb64
 from crypto.errors import EncodingRefused, StatementRefused
@@ -132,6 +132,8 @@ def choose_policy(parts: Parts, board: str, statement: JSON, signature: str) -> 
 
 def public_file(parts: Parts, school: str) -> bytes:
     """Give a school's public file: its current keys, and every statement on them as the key log has it."""
+    if not is_school(school):
+        raise not_found()
     now = parts.clock()
     with reading(parts.main) as session:
         keys = {kind: current_key(session, school, kind, now) for kind in KINDS}

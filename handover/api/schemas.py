@@ -30,6 +30,11 @@ def line(longest: int = 100, **options: object) -> fields.String:
     return fields.String(validate=[validate.Length(1, longest), _one_line], **options)  # type: ignore[arg-type]
 
 
+def mail(**options: object) -> fields.Email:
+    """Make a field for a mail address: its quoted form may hold control characters, which no message should carry."""
+    return fields.Email(validate=[validate.Length(max=254), _one_line], **options)  # type: ignore[arg-type]
+
+
 def words(longest: int = 4000) -> fields.String:
     """Make a required field for somebody's own words."""
     return fields.String(required=True, validate=[validate.Length(1, longest), _words])
@@ -95,7 +100,7 @@ class Holder(Schema):
     """Somebody who holds gezag."""
 
     name = line(200, required=True)
-    mail = fields.Email(required=True, validate=validate.Length(max=254))
+    mail = mail(required=True)
     role = fields.String(required=True, validate=validate.OneOf(HOLDERS))
     since = fields.Date()
     person = fields.String(validate=IDENTIFIER)
@@ -105,7 +110,7 @@ class Custody(Schema):
     """All who hold gezag from now on, and the evidence."""
 
     holders = fields.List(fields.Nested(Holder), required=True, validate=validate.Length(0, 6))
-    pupil_mail = fields.Email(validate=validate.Length(max=254))
+    pupil_mail = mail()
     evidence = fields.Nested(Evidence, required=True)
 
     @validates_schema(skip_on_field_errors=True)
@@ -194,7 +199,7 @@ class Listing(Schema):
     """Which side's transfers, from where on."""
 
     side = fields.String(required=True, validate=validate.OneOf(["sender", "receiver"]))
-    cursor = fields.String(validate=validate.Length(1, 120))
+    cursor = fields.String(validate=IDENTIFIER)
 
 
 class Start(Schema):
