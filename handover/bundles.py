@@ -151,11 +151,12 @@ def shred(parts: Parts, bundle: str) -> None:
     epoch = parts.keystore.drop_share(row.store, *(one.section for one in doomed))
     for one in doomed:
         parts.blobs.delete(one.object)
+    these = BundleSection.section.in_([one.section for one in doomed])
     with parts.journal.act(pupil=transfer.pupil) as act:
-        sections = [one.section for one in doomed]
-        gone = delete(BundleSection).where(BundleSection.bundle == bundle, BundleSection.section.in_(sections))
-        act.session.execute(gone)
-        _shred_entry(act, Did.SHRED_DONE, transfer, bundle, sections, f"epoch {epoch}")
+        gone = delete(BundleSection).where(BundleSection.bundle == bundle, these).returning(BundleSection.section)
+        if found := set(act.session.scalars(gone)):  # else somebody else has finished it
+            sections = [name for name in Section if name in found]
+            _shred_entry(act, Did.SHRED_DONE, transfer, bundle, sections, f"epoch {epoch}")
 
 
 def finish_shredding(parts: Parts) -> int:

@@ -19,10 +19,11 @@ from consent.tables import JournalLookup
 from consent.terms import Section
 from handover import family, transfers
 from handover.accesslog import Did
-from handover.bundles import upload
+from handover.bundles import finish_shredding, start_shredding, upload
 from handover.errors import RequestRefused
 from handover.idempotency import Answer
 from handover.release import ATTEMPTS_A_MINUTE, Released, Withheld, close, hand_out, release
+from handover.tables import Bundle, Transfer
 from tests.conftest import Databases
 from tests.faults.broken import clock_before_lock
 from tests.faults.overlap import PATIENCE, at_once
@@ -221,6 +222,19 @@ def test_one_release_closed_twice_at_once_has_one_outcome(region: Region) -> Non
     outcomes = (Did.UNKNOWN, Did.DELIVERED)
     at_once(region.parts, file.pupil, *[partial(close, region.parts, found.index, outcome) for outcome in outcomes])
     assert len([kind for kind in types_of(region, file) if kind in outcomes]) == 1
+
+
+def test_one_shredding_finished_twice_at_once_is_said_once(region: Region) -> None:
+    """K6: two processes that start after a crash find the same thing left open."""
+    file = granted_file(region, holders=1)
+    with region.parts.journal.act(pupil=file.pupil) as act:
+        transfer = act.session.get_one(Transfer, file.transfer)
+        bundle = act.session.get_one(Bundle, file.bundle)
+        start_shredding(region.parts, act, transfer, bundle, OKR, why="withdrawn")
+    assert asking(region, file)() == Withheld("SHREDDED")
+    at_once(region.parts, file.pupil, *[partial(finish_shredding, region.parts)] * 2)
+    assert types_of(region, file).count(Did.SHRED_DONE) == 1
+    assert asking(region, file)() == Withheld("SHREDDED")
 
 
 def test_what_is_not_theirs_is_counted_and_logged_however_many_ask_at_once(
