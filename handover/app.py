@@ -25,12 +25,20 @@ HEADERS: Final = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+SIGNATURE: Final = {
+    "type": "http",
+    "scheme": "signature",
+    "description": "RFC 9421, Ed25519, tag overdracht-v1: covers method, target-uri, overdracht-staff, and where there "
+    "is a body content-digest and content-type, and on POST and PUT idempotency-key. Overdracht-Staff names a member "
+    "of staff and a role.",
+}
 OPENAPI: Final = {
     "API_TITLE": "Overdracht",
     "API_VERSION": "1",
     "OPENAPI_VERSION": "3.1.0",
     "OPENAPI_URL_PREFIX": "/v1",
     "OPENAPI_JSON_PATH": "openapi.json",
+    "API_SPEC_OPTIONS": {"components": {"securitySchemes": {"signature": SIGNATURE}}},
 }
 
 
@@ -38,6 +46,12 @@ class ProblemApi(Api):
     """The API whose errors are RFC 9457 problems."""
 
     ERROR_SCHEMA = schemas.Problem
+
+    def _register_responses(self) -> None:
+        """Say in the document that every error is a problem; answers stay JSON."""
+        self.DEFAULT_RESPONSE_CONTENT_TYPE: str = errors.MEDIA_TYPE
+        super()._register_responses()
+        del self.DEFAULT_RESPONSE_CONTENT_TYPE
 
 
 def create_app(parts: Parts | None = None) -> Flask:

@@ -9,6 +9,7 @@ import hmac
 import re
 from collections.abc import Callable, Iterator
 from functools import wraps
+from http import HTTPStatus
 from typing import Any, Final, ParamSpec, TypeVar, cast
 
 from flask import current_app, g, request
@@ -28,6 +29,18 @@ from handover.signing import SignatureRefused, parse_content_digest, verify_requ
 JSON_LIMIT: Final = 1 << 20
 JSON_DEPTH: Final = 12
 CHUNK: Final = 256 * 1024
+SIGNED_ERRORS: Final = {
+    str(int(status)): status.name
+    for status in (
+        HTTPStatus.BAD_REQUEST,
+        HTTPStatus.UNAUTHORIZED,
+        HTTPStatus.FORBIDDEN,
+        HTTPStatus.NOT_FOUND,
+        HTTPStatus.CONFLICT,
+    )
+}
+"""What any signed route may answer besides its own, as the OpenAPI document says it."""
+
 _STAFF = re.compile(r'"([A-Za-z0-9._-]{1,64})";role=([a-z_]+)')
 _KEY = re.compile(r'"([A-Za-z0-9_-]{16,64})"')
 
@@ -145,8 +158,9 @@ def signed(action: Action) -> Callable[[Callable[P, R]], Callable[P, R]]:
             g.caller = Caller(key.school, key.board, staff, role)
             return view(*args, **kwargs)
 
-        guarded.action = action  # type: ignore[attr-defined]  # the access matrix of the tests reads it
-        return guarded
+        documented: Callable[P, R] = Blueprint.doc(security=[{"signature": []}], responses=SIGNED_ERRORS)(guarded)
+        documented.action = action  # type: ignore[attr-defined]  # the access matrix of the tests reads it
+        return documented
 
     return decorate
 

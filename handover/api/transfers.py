@@ -14,6 +14,7 @@ from handover.roles import Action
 
 UPLOAD = "application/vnd.overdracht.upload"
 RELEASE = "application/vnd.overdracht.release"
+BYTES = {"type": "string", "format": "binary"}
 NOT_AUTHORISED = "You aren't authorised for this section of this transfer now. Ask the sending school."
 
 blueprint = Blueprint("transfers", __name__, url_prefix="/v1/transfers", description="Transfers, from both sides")
@@ -96,6 +97,7 @@ def decide_objection(body: dict[str, Any], transfer: str, event: str) -> dict[st
 
 @blueprint.route("/<string(maxlength=64):transfer>/bundles", methods=["POST"])
 @signed(Action.UPLOAD_BUNDLE)
+@blueprint.doc(requestBody={"required": True, "content": {UPLOAD: {"schema": BYTES}}})
 @blueprint.response(201)
 def upload_bundle(transfer: str) -> dict[str, Any]:
     """Take in a sealed bundle, or a later version of one (sender)."""
@@ -107,7 +109,7 @@ def upload_bundle(transfer: str) -> dict[str, Any]:
 @blueprint.route("/<string(maxlength=64):transfer>/release", methods=["POST"])
 @signed(Action.ASK_RELEASE)
 @blueprint.arguments(schemas.Sections)
-@blueprint.response(200, content_type=RELEASE)
+@blueprint.response(200, BYTES, content_type=RELEASE)
 def ask_release(body: dict[str, Any], transfer: str) -> Response:
     """Decide now whether these sections may leave, and send them if so (receiver). Each request is decided anew."""
     once(_me())  # signed, and never looked up: no answer with a share is ever kept
