@@ -105,14 +105,11 @@ def write_container(
             yield from raw
 
 
-ABSENT, PRESENT = b"\x00", b"\x01"
-
-
 class Reader:
     """Read a container from a stream, front to back, needing no secret.
 
-    Making one reads up to the first section and parses strictly; nothing counts before `verify`.
-    Raises BundleMalformed.
+    Making one reads up to the first section and parses strictly; nothing counts before `verify`. `items` has what each
+    section that was begun is made of. Raises BundleMalformed.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
@@ -130,6 +127,7 @@ class Reader:
         self.signatures = self._exactly(int.from_bytes(sizes[4:], "big"))
         self.manifest = parse_manifest(self.manifest_bytes)
         self.binding = core_hash(self.manifest.core)
+        self.items: dict[str, tuple[Item, ...]] = {}
 
     def verify(self, sign_public: bytes) -> None:
         """Raise BundleUnsigned unless the core names this key and it made the signatures that the suite demands."""
@@ -164,9 +162,9 @@ class Reader:
         printed = self._exactly(int.from_bytes(size, "big"))
         if part_hash(self.binding, name, printed) != self.manifest.slots[name].part:
             raise BundleAltered(f"the items of {name} aren't those that were signed")
-        items = parse_items(printed)
+        self.items[name] = parse_items(printed)
         yield size + printed
-        for item in items:
+        for item in self.items[name]:
             yield from self._item(name, item)
 
     def _item(self, name: str, item: Item) -> Iterator[bytes]:

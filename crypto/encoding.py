@@ -3,10 +3,11 @@
 Whatever is hashed or signed passes through here, so two readers can't disagree about what a byte string says.
 """
 
-import base64
 import json
 import re
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import TypeAlias
 
 import rfc8785
@@ -25,13 +26,15 @@ INTEGER_MAX = 2**53 - 1
 # The closing quote is optional so that an unterminated string is passed over once instead of from each of its quotes.
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _PLAIN = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
-# Outside strings: fractions, exponents, and integers long enough to be too long.
-_PRINTED_OTHERWISE = re.compile(rb"\.|[0-9]e|[0-9]{16}")
+# Fractions, exponents, and integers long enough to be too long. Texts may hold what looks like one.
+_PRINTED_OTHERWISE = re.compile(rb"[:,\[]-?(?:[0-9]+[.e]|[0-9]{16})")
 # The first byte of characters that sort otherwise by UTF-16 than by code point.
 _BEYOND_BMP = re.compile(rb"[\xf0-\xf4]")
 
 _NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 _AS_SQUARE = bytes.maketrans(b"{}", b"[]")
+
+_TO_URL, _FROM_URL = bytes.maketrans(b"+/", b"-_"), bytes.maketrans(b"-_", b"+/")
 
 
 def canon(value: Printable) -> bytes:
@@ -42,11 +45,18 @@ def canon(value: Printable) -> bytes:
     try:
         printed = _PLAIN.encode(value).encode("utf-8")
         # The standard library's encoder is several times as fast, and prints most values in the same way.
-        if _PRINTED_OTHERWISE.search(_STRING.sub(b"", printed)) or _BEYOND_BMP.search(printed):
-            return rfc8785.dumps(value)
+        return rfc8785.dumps(value) if _may_differ(printed) else printed
     except (TypeError, ValueError, RecursionError):
         raise EncodingRefused("the value has no canonical form") from None
-    return printed
+
+
+def _may_differ(printed: bytes) -> bool:
+    """Tell whether RFC 8785 could print this otherwise: its numbers, or the order of its names by UTF-16."""
+    if not printed.isascii() and _BEYOND_BMP.search(printed):
+        return True
+    # Strings are only taken out, which is slow, where a number or a text that looks like one was seen.
+    member = b"[" + printed
+    return bool(_PRINTED_OTHERWISE.search(member) and _PRINTED_OTHERWISE.search(_STRING.sub(b'""', member)))
 
 
 def parse(data: bytes, *, limit: int, depth: int = 32) -> JSON:
@@ -70,13 +80,7 @@ def json_load(data: bytes, *, limit: int, depth: int = 32) -> JSON:
         raise EncodingRefused(f"the JSON is longer than {limit} bytes")
     _check_depth(data, depth)
     try:
-        value: JSON = json.loads(
-            data.decode("utf-8"),
-            object_pairs_hook=_object,
-            parse_int=_integer,
-            parse_float=_float,
-            parse_constant=_constant,
-        )
+        value: JSON = _STRICT.decode(data.decode("utf-8"))
     except UnicodeDecodeError:
         raise EncodingRefused("the JSON is not UTF-8") from None
     except json.JSONDecodeError as error:
@@ -88,6 +92,8 @@ def json_load(data: bytes, *, limit: int, depth: int = 32) -> JSON:
 
 def _check_depth(data: bytes, depth: int) -> None:
     """Strip all but brackets and peel one level at a time, so that no parser recurses deeper than allowed."""
+    if data.count(b"[") + data.count(b"{") <= depth:
+        return
     brackets = _STRING.sub(b"", data).translate(_AS_SQUARE, _NOT_BRACKETS)
     for _ in range(depth):
         brackets = brackets.replace(b"[]", b"")
@@ -127,6 +133,9 @@ def _constant(name: str) -> JSON:
     raise EncodingRefused(f"the JSON holds {name}")
 
 
+_STRICT = json.JSONDecoder(object_pairs_hook=_object, parse_int=_integer, parse_float=_float, parse_constant=_constant)
+
+
 def record(value: JSON, *names: str) -> dict[str, JSON]:
     """Take a parsed value that must be an object with exactly these members; raises EncodingRefused."""
     if not isinstance(value, dict):
@@ -138,9 +147,14 @@ def record(value: JSON, *names: str) -> dict[str, JSON]:
 
 def text(value: JSON, pattern: str = r".*") -> str:
     """Take a parsed value that must be a string matching the whole pattern; raises EncodingRefused."""
-    if not isinstance(value, str) or re.fullmatch(pattern, value, re.DOTALL) is None:
+    if not isinstance(value, str) or _compiled(pattern).fullmatch(value) is None:
         raise EncodingRefused("a text of another form is expected")
     return value
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.DOTALL)
 
 
 def integer(value: JSON, least: int = 0, most: int = INTEGER_MAX) -> int:
@@ -152,7 +166,7 @@ def integer(value: JSON, least: int = 0, most: int = INTEGER_MAX) -> int:
 
 def b64(data: bytes) -> str:
     """Print bytes as base64url without padding (RFC 4648, section 5)."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+    return b2a_base64(data, newline=False).rstrip(b"=").translate(_TO_URL).decode("ascii")
 
 
 def unb64(value: JSON, length: int | None = None) -> bytes:
@@ -163,7 +177,7 @@ def unb64(value: JSON, length: int | None = None) -> bytes:
     if not isinstance(value, str):
         raise EncodingRefused("base64url is expected")
     try:
-        data = base64.urlsafe_b64decode(value + "=" * (-len(value) % 4))
+        data = a2b_base64(value.encode("ascii").translate(_FROM_URL) + b"==")
     except ValueError:
         raise EncodingRefused("not base64url") from None
     if b64(data) != value:
@@ -178,9 +192,10 @@ def lp(*values: bytes) -> bytes:
 
     Raises EncodingRefused for a value of 65,536 bytes or more.
     """
-    if any(len(value) > 0xFFFF for value in values):
-        raise EncodingRefused("a value is too long for its length prefix")
-    return b"".join(len(value).to_bytes(2, "big") + value for value in values)
+    try:
+        return b"".join([len(value).to_bytes(2, "big") + value for value in values])
+    except OverflowError:
+        raise EncodingRefused("a value is too long for its length prefix") from None
 
 
 def padme(size: int) -> int:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256, sha512
 
-from crypto.encoding import JSON, Printable, b64, canon, integer, lp, parse, record, text, unb64
+from crypto.encoding import JSON, Printable, b64, canon, integer, json_load, lp, parse, record, text, unb64
 from crypto.errors import BundleMalformed, BundleUnsigned, EncodingRefused, ShareRefused, SignatureRefused
 from crypto.keyfile import SCHOOL
 from crypto.keys import KID_SIZE, SHARE_OVERHEAD, SIGNATURE_SIZE, SignKey, kid
@@ -91,7 +91,7 @@ def print_checked(core: Core) -> bytes:
     """Print a core that a reader would take: what is sealed must be readable. Raises BundleMalformed."""
     try:
         printed = print_core(core)
-        _core(parse(printed, limit=MANIFEST_LIMIT))
+        _core(json_load(printed, limit=MANIFEST_LIMIT))
     except EncodingRefused as error:
         raise BundleMalformed(f"the core: {error}") from None
     return printed
@@ -109,11 +109,13 @@ def printed_core_hash(core: bytes) -> bytes:
 
 def print_manifest(manifest: Manifest, core: bytes | None = None) -> bytes:
     """Print a manifest as canonical JSON; `core` is its core printed, where that is at hand."""
-    slots = {
-        name: {"part": b64(slot.part), "w": b64(slot.w), "rc": b64(slot.rc)} for name, slot in manifest.slots.items()
-    }
-    rest = canon({"sections": slots, "share": b64(manifest.share)})
-    return b'{"core":%b,%b' % (core or print_core(manifest.core), rest[1:])
+    slots = ",".join([_print_slot(name, slot) for name, slot in sorted(manifest.slots.items())])
+    rest = f'"sections":{{{slots}}},"share":"{b64(manifest.share)}"}}'
+    return b'{"core":%b,%b' % (core or print_core(manifest.core), rest.encode("ascii"))
+
+
+def _print_slot(name: str, slot: Slot) -> str:
+    return f'"{name}":{{"part":"{b64(slot.part)}","rc":"{b64(slot.rc)}","w":"{b64(slot.w)}"}}'
 
 
 def parse_manifest(data: bytes) -> Manifest:

@@ -204,8 +204,8 @@ def _seal_section(press: _Press, key: bytes, name: str, content: Content) -> byt
     documents, out = content.documents, press.out
     if len(documents) >= ITEMS_LIMIT:
         raise BundleMalformed(f"{name} has more documents than fit into a section")
-    printed = canon(content.index)
-    index_size = len(_print_index(printed, documents, [_NO_HASH] * len(documents)))
+    printed = _print_index(content)
+    index_size = sum(map(len, printed)) + len(b64(_NO_HASH)) * len(documents)
     if padded_size(index_size, 0) > INDEX_LIMIT:
         raise BundleMalformed(f"the index of {name} is too long")
     totals = [padded_size(index_size, 0)] + [padded_size(each.size, 1) for each in documents]
@@ -213,13 +213,13 @@ def _seal_section(press: _Press, key: bytes, name: str, content: Content) -> byt
     head = out.tell()
     index_at = head + len(_print_section_head(print_items(items)))
     out.seek(index_at + items[0].length)
-    hashes: list[bytes] = []
+    hashes = [""]
     for number, document in enumerate(documents, 1):
         items[number], digest = _seal_document(press, key, (name, number), document, totals[number])
-        hashes.append(digest)
+        hashes.append(b64(digest))
     end = out.tell()
     out.seek(index_at)
-    index = BytesIO(_print_index(printed, documents, hashes))
+    index = BytesIO(b"".join([digest.encode() + piece for digest, piece in zip(hashes, printed, strict=True)]))
     items[0] = _seal_item(press, key, (name, 0), index, index_size, totals[0])
     out.seek(head)
     out.write(_print_section_head(listed := print_items(items)))
@@ -231,13 +231,13 @@ def _print_section_head(items: bytes) -> bytes:
     return PRESENT + len(items).to_bytes(4, "big") + items
 
 
-def _print_index(content: bytes, documents: Sequence[Document], hashes: Sequence[bytes]) -> bytes:
-    """Print an index around its content, which is printed once, since canonical JSON in Python is slow."""
-    listed: list[Printable] = [
-        {"name": each.name, "type": each.media_type, "size": each.size, "sha256": b64(digest)}
-        for each, digest in zip(documents, hashes, strict=True)
-    ]
-    return b'{"content":%b,"documents":%b}' % (content, canon(listed))
+def _print_index(content: Content) -> list[bytes]:
+    """Print an index as canonical JSON around the hashes of its documents, which are known last."""
+    pieces, piece = [], b'{"content":%b,"documents":[' % canon(content.index)
+    for each in content.documents:
+        pieces.append(piece + b'{"name":%b,"sha256":"' % canon(each.name))
+        piece = b'","size":%d,"type":%b},' % (each.size, canon(each.media_type))
+    return [*pieces, piece.removesuffix(b",") + b"]}"]
 
 
 def _seal_document(

@@ -17,7 +17,7 @@ from cryptography.cobblestone import Cobblestone256Decryptor
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from crypto.bundle import CHUNK, INDEX_LIMIT, PIECE, Item, Reader, padded_size, parse_items, plain_size
+from crypto.bundle import CHUNK, INDEX_LIMIT, PIECE, Item, Reader, padded_size, plain_size
 from crypto.encoding import INTEGER_MAX, JSON, integer, parse, record, text, unb64
 from crypto.errors import (
     BundleAltered,
@@ -138,8 +138,8 @@ def _check_sections(reader: Reader, stream: BinaryIO, count: "_Count") -> dict[s
     """Read everything once; the reader compares each hash with what was signed."""
     placed = {}
     for name, pieces in reader.sections():
-        head = next(pieces)
-        placed[name] = _Placed(parse_items(head[4:]), stream.tell())
+        next(pieces)
+        placed[name] = _Placed(reader.items[name], stream.tell())
         for piece in pieces:
             count.add(len(piece))
     return placed
