@@ -4,14 +4,23 @@ README.md, "The sealed bundle", is the specification and has the layout.
 """
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import BinaryIO
 
-from crypto.encoding import JSON, b64, integer, padme, parse, record, unb64
+from crypto.encoding import b64, padme, unb64
 from crypto.errors import BundleAltered, BundleMalformed, EncodingRefused
-from crypto.manifest import HASH_SIZE, MANIFEST_LIMIT, VERSION, core_hash, parse_manifest, part_hash, verify_manifest
+from crypto.manifest import (
+    MANIFEST_LIMIT,
+    VERSION,
+    parse_manifest,
+    part_hash,
+    printed_core,
+    printed_core_hash,
+    verify_manifest,
+)
 
 MAGIC = b"overdracht\n"
 HEADER_SIZE = len(MAGIC) + 1 + 4 + 2
@@ -46,24 +55,33 @@ def print_items(items: Sequence[Item]) -> bytes:
     return f"[{printed}]".encode("ascii")
 
 
+_ITEM = re.compile(rb'[{]"length":([0-9]{1,13}),"sha256":"([A-Za-z0-9_-]{43})"[}]')
+
+
 def parse_items(data: bytes) -> tuple[Item, ...]:
-    """Read a section's list of items; raises BundleMalformed, also for lengths that no padded item has."""
+    """Read a section's list of items; raises BundleMalformed, also for lengths that no padded item has.
+
+    What is found in the bytes is printed again and compared: nothing can stand beside it or be written otherwise.
+    """
+    found = _ITEM.findall(data)
+    if not 1 <= len(found) <= ITEMS_LIMIT:
+        raise BundleMalformed("the items of a section: there are from 1 to 1,024")
     try:
-        value = parse(data, limit=PART_LIMIT)
-        if not isinstance(value, list) or not 1 <= len(value) <= ITEMS_LIMIT:
-            raise EncodingRefused("a section has from 1 to 1,024 items")
-        return tuple(_item(each, number) for number, each in enumerate(value))
+        items = tuple([Item(int(length), unb64(digest.decode("ascii"))) for length, digest in found])
     except EncodingRefused as error:
         raise BundleMalformed(f"the items of a section: {error}") from None
+    if print_items(items) != data:
+        raise BundleMalformed("the items of a section: not as they are printed here")
+    for number, item in enumerate(items):
+        _check_size(item.length, number)
+    return items
 
 
-def _item(data: JSON, number: int) -> Item:
-    value = record(data, "length", "sha256")
-    length = integer(value["length"], most=ITEM_LIMIT if number else ciphertext_size(INDEX_LIMIT))
+def _check_size(length: int, number: int) -> None:
     plain = plain_size(length)
-    if ciphertext_size(plain) != length or padded_size(max(plain - 8, 0), number) != plain:
-        raise EncodingRefused("an item of a size that no padded item has")
-    return Item(length, unb64(value["sha256"], HASH_SIZE))
+    padded = ciphertext_size(plain) == length and padded_size(max(plain - 8, 0), number) == plain
+    if not padded or length > (ITEM_LIMIT if number else ciphertext_size(INDEX_LIMIT)):
+        raise BundleMalformed("the items of a section: a size that no padded item has")
 
 
 def padded_size(size: int, number: int) -> int:
@@ -126,7 +144,7 @@ class Reader:
         self.manifest_bytes = self._exactly(length)
         self.signatures = self._exactly(int.from_bytes(sizes[4:], "big"))
         self.manifest = parse_manifest(self.manifest_bytes)
-        self.binding = core_hash(self.manifest.core)
+        self.binding = printed_core_hash(printed_core(self.manifest_bytes))
         self.items: dict[str, tuple[Item, ...]] = {}
 
     def verify(self, sign_public: bytes) -> None:

@@ -107,6 +107,12 @@ def printed_core_hash(core: bytes) -> bytes:
     return sha256(label("core") + core).digest()
 
 
+def printed_core(manifest: bytes) -> bytes:
+    """Take the core out of a printed manifest that was parsed, and so has one form."""
+    # The core comes first. Inside it `sections` is a list, and a version of that name is a text.
+    return manifest[len(b'{"core":') : manifest.index(b',"sections":{')]
+
+
 def print_manifest(manifest: Manifest, core: bytes | None = None) -> bytes:
     """Print a manifest as canonical JSON; `core` is its core printed, where that is at hand."""
     slots = ",".join([_print_slot(name, slot) for name, slot in sorted(manifest.slots.items())])

@@ -7,6 +7,7 @@ the same memory. What the service answers is checked for form before it is used;
 import hashlib
 import re
 import secrets
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,10 @@ from handover.signing import content_digest, sign_request
 
 if TYPE_CHECKING:
     import httpx
+
+# Whoever imports httpx gets its command line too, and with it rich, which takes twice as long as all the rest. None
+# stands for a module that isn't installed, and httpx does without this one.
+sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
 
 ANSWER_LIMIT: Final = 8 * 1024 * 1024
 """Bytes of a JSON answer. A page of the key log is the largest there is."""
