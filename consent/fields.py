@@ -86,6 +86,7 @@ def pattern(expression: str) -> Callable[[JSON], str]:
 
 
 identifier: Final = pattern(r"[A-Za-z0-9_-]{1,64}")
+staff_person: Final = pattern(r"[A-Za-z0-9._-]{1,80}")  # a school's code, a dot, and its own pseudonym
 uuid7: Final = pattern(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 sha256: Final = pattern(r"[0-9a-f]{64}")
 _time: Final = pattern(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
@@ -240,9 +241,9 @@ CODECS: Final[dict[str, tuple[Printer, Reader]]] = {
     "decided_at": (print_time, read_time),
     "notice": (_print_notice, lambda raw: Shown(**record(_NOTICE, raw))),
     "collected": (str, member(Collected, str)),
-    "witness": (_as_is, identifier),
+    "witness": (_as_is, staff_person),
     "scan": (_as_is, sha256),
-    "second": (_as_is, identifier),
+    "second": (_as_is, staff_person),
     "withdraws": (_as_is, uuid7),
     "replaces": (_as_is, uuid7),
     "adds": (_as_is, uuid7),

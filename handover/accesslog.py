@@ -40,7 +40,7 @@ class Did(IntEnum):
 
 def staff(caller: Caller) -> Actor:
     """Name the member of staff who acts: the pseudonym is unique within its school."""
-    return Actor("staff", f"{caller.school}/{caller.staff}", {"school": caller.school, "role": str(caller.role)})
+    return Actor("staff", f"{caller.school}.{caller.staff}", {"school": caller.school, "role": str(caller.role)})
 
 
 def record(

@@ -21,7 +21,7 @@ from handover.idempotency import Answer, Once, carry_out
 from handover.invitations import Visitor, admit
 from handover.outbox import deliver, post
 from handover.parts import Parts
-from handover.people import contacts
+from handover.people import reachable
 from handover.question import notice_of, requirements, until
 from handover.tables import Transfer
 from handover.transfers import boards_of, policy_of, still_open
@@ -75,7 +75,7 @@ def answer(parts: Parts, once: MakeOnce, body: Mapping[str, Any]) -> Answer:
         if body["notice"] != visit.notice().sha256:
             raise RequestRefused("NOTICE_CHANGED", 409, "The text has changed since it was shown. Read it again.")
         needs, answers = visit.needs(), body["answers"]
-        _only(answers, needs, {Ground.CONSENT, Ground.EXPLICIT_CONSENT})
+        _only({name: f"/answers/{name}" for name in answers}, needs, {Ground.CONSENT, Ground.EXPLICIT_CONSENT})
         latest = until(visit.transfer)
         ends = min(body.get("valid_until") or latest, latest)
         if ends <= visit.act.now:
@@ -146,7 +146,8 @@ def objection(parts: Parts, once: MakeOnce, body: Mapping[str, Any]) -> Answer:
     """Record an objection to sections that the law lets the school send (AVG art. 21)."""
 
     def work(visit: _Visit) -> list[Event]:
-        _only(body["sections"], visit.needs(), {Ground.STATUTORY})
+        places = {name: f"/sections/{at}" for at, name in enumerate(body["sections"])}
+        _only(places, visit.needs(), {Ground.STATUTORY})
         event = visit.say(Kind.OBJECT, sections=_ordered(body["sections"]))
         keep_words(parts, visit.act, visit.transfer, event.id, body["reason"])
         return [event]
@@ -172,7 +173,7 @@ def _recorded(
         if not cancelled_too:
             still_open(transfer)
         made = work(_Visit(parts, act, transfer, visitor, this.key))
-        for contact in contacts(parts.keystore, act.session, visitor.pupil).values():
+        for contact in reachable(parts, act, visitor.pupil).values():
             if contact.person != visitor.person:
                 post(parts, act, visitor.pupil, contact.mail, "changed")
         return {"events": [event.id for event in made], **more}
@@ -184,11 +185,12 @@ def _recorded(
     return {**told, "checkpoint": checkpoint}
 
 
-def _only(named: Iterable[str], needs: Mapping[Section, Ground], allowed: set[Ground]) -> None:
-    """Refuse sections that aren't asked for, or about which the law gives another say."""
-    wrong = [name for name in named if needs.get(Section(name)) not in allowed]
-    if wrong:
-        where = {f"/{name}": "This isn't asked in this way." for name in wrong}
+def _only(places: Mapping[str, str], needs: Mapping[Section, Ground], allowed: set[Ground]) -> None:
+    """Refuse sections that aren't asked for, or about which the law gives another say; each has its place."""
+    where = {
+        at: "This isn't asked in this way." for name, at in places.items() if needs.get(Section(name)) not in allowed
+    }
+    if where:
         raise RequestRefused("SECTION_NOT_ASKED", 422, "An answer is about what is asked.", where)
 
 

@@ -25,7 +25,7 @@ from handover.idempotency import Answer, Once, carry_out
 from handover.notices import date_in_words
 from handover.outbox import deliver, post
 from handover.parts import Caller, Parts
-from handover.people import contacts
+from handover.people import reachable
 from handover.tables import Invitation, Transfer
 from handover.transfers import boards_of, of_side, pupil_of, still_open, time
 
@@ -55,7 +55,7 @@ def invite(parts: Parts, caller: Caller, once: Once, transfer: str, person: str)
 
     def work(act: Act) -> Answer | RequestRefused:
         row = still_open(of_side(act.session, caller, transfer, "sender"))
-        contact = contacts(parts.keystore, act.session, pupil).get(person)
+        contact = reachable(parts, act, pupil).get(person)
         if contact is None:
             return RequestRefused("PERSON_UNKNOWN", 422, "Not a person of this pupil.", {"/person": "Unknown here."})
         identifier, secret = b64(secrets.token_bytes(16)), b64(secrets.token_bytes(32))

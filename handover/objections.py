@@ -27,7 +27,7 @@ def decide(parts: Parts, caller: Caller, once: Once, transfer: str, objection: s
             act,
             Draft(
                 kind=Kind.OBJECTION_DECIDED,
-                key=f"decided-{once.key}",
+                key=f"decided-{objection}-{once.key}",
                 by=staff_actor(caller),
                 subject=row.pupil,
                 objection=objection,

@@ -5,6 +5,7 @@ default, from where a mail system takes it. A crash in between leaves the row, a
 crash after handing over may deliver twice, never not at all.
 """
 
+import hashlib
 import json
 import os
 import secrets
@@ -33,6 +34,13 @@ TEXTS: Final = {
             "Wilt u weten wat? Ga naar {origin} of bel de school.\n"
         ),
     ),
+    "custody": (
+        "De school heeft vastgelegd wie over uw kind beslist",
+        (
+            "De school heeft nagekeken wie het gezag heeft over uw kind, en dat vastgelegd.\n"
+            "Klopt het niet? Laat het de school binnen 7 dagen weten, of ga naar {origin}.\n"
+        ),
+    ),
     "new_version": (
         "De school heeft het dossier van uw kind verbeterd",
         (
@@ -50,6 +58,11 @@ def post(parts: Parts, act: Act, pupil: str, mail: str, text: str, **words: str)
     identifier = secrets.token_hex(16)
     sealed = parts.keystore.seal("pupil", pupil, json.dumps(message).encode(), _aad(identifier))
     act.session.add(Message(id=identifier, pupil=pupil, sealed=sealed, created_at=act.now))
+
+
+def text_sha256(parts: Parts, text: str) -> str:
+    """Give the hash of the exact words of a message that needs none of its own."""
+    return hashlib.sha256(TEXTS[text][1].format(origin=parts.settings.origin).encode()).hexdigest()
 
 
 def deliver(parts: Parts) -> int:

@@ -134,7 +134,7 @@ def confirm_application(parts: Parts, caller: Caller, once: Once, transfer: str)
             act,
             Draft(
                 kind=Kind.APPLIED,
-                key=f"applied-{once.key}",
+                key=f"applied-{transfer}-{once.key}",
                 by=staff_actor(caller),
                 subject=row.pupil,
                 receiver=row.receiver,
@@ -154,16 +154,19 @@ def invoke_law(parts: Parts, caller: Caller, once: Once, transfer: str, sections
         row = still_open(of_side(act.session, caller, transfer, "sender"))
         kind, asked = policy_of(parts, act.session, row).kind, [name for name in Section if name in sections]
         cells = {name: ground(kind, Route(row.route), Purpose(row.purpose), name) for name in asked}
-        wrong = [name for name, cell in cells.items() if cell.ground is not Ground.STATUTORY]
+        sent = sections_of(row)
+        wrong = [name for name, cell in cells.items() if cell.ground is not Ground.STATUTORY or name not in sent]
         if wrong:
-            where = {f"/sections/{sections.index(name)}": "The law doesn't send this section; ask." for name in wrong}
+            where = {
+                f"/sections/{sections.index(name)}": "Not asked for here, or not sent by the law." for name in wrong
+            }
             return RequestRefused("NOT_STATUTORY", 422, "Under your board's policy these need consent.", where)
         for name, cell in cells.items():
             parts.ledger.record(
                 act,
                 Draft(
                     kind=Kind.STATUTORY,
-                    key=f"law-{name}-{once.key}",
+                    key=f"law-{transfer}-{name}-{once.key}",
                     by=staff_actor(caller),
                     subject=row.pupil,
                     sender=row.sender,

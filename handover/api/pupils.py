@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from handover import people
+from handover import custody
 from handover.api import schemas
 from handover.api.door import Blueprint, caller, once, parts, signed
 from handover.roles import Action
@@ -16,7 +16,7 @@ blueprint = Blueprint("pupils", __name__, url_prefix="/v1/pupils", description="
 @blueprint.response(201, schemas.PupilOut)
 def register(body: dict[str, Any]) -> dict[str, Any]:
     """Make a pupil's record, with who holds gezag and how that was checked."""
-    return people.register_pupil(parts(), caller(), once(caller().school), body)
+    return custody.register_pupil(parts(), caller(), once(caller().school), body)
 
 
 @blueprint.route("/<string(maxlength=64):pupil>/custody", methods=["PUT"])
@@ -25,4 +25,4 @@ def register(body: dict[str, Any]) -> dict[str, Any]:
 @blueprint.response(200, schemas.PupilOut)
 def change_custody(body: dict[str, Any], pupil: str) -> dict[str, Any]:
     """Record who holds gezag from now on."""
-    return people.change_custody(parts(), caller(), once(caller().school), pupil, body)
+    return custody.change_custody(parts(), caller(), once(caller().school), pupil, body)

@@ -133,7 +133,7 @@ def test_an_answer_is_about_what_is_asked_and_about_the_text_that_was_shown(lite
     asked = case.family("question")
     answers = {"notice": asked["notice"]["sha256"], "answers": {"lvs": "yes", "views": "yes"}}
     refused = case.family("answers", 0, 422, **answers)
-    assert (refused["code"], set(refused["fields"])) == ("SECTION_NOT_ASKED", {"/lvs", "/views"})
+    assert (refused["code"], set(refused["fields"])) == ("SECTION_NOT_ASKED", {"/answers/lvs", "/answers/views"})
     refused = case.family("answers", 0, 409, notice="0" * 64, answers={"okr": "yes"})
     assert refused["code"] == "NOTICE_CHANGED"
     past = (now() - timedelta(seconds=1)).isoformat()
@@ -343,3 +343,22 @@ def test_the_others_are_told_that_something_changed_and_not_what(lite: Story) ->
     assert "2@gezin.test" in texts[0]
     assert "okr" not in texts[0].lower()
     assert canary.NAME not in texts[0]
+
+
+def test_a_holder_who_said_no_is_taken_out_by_two_people_with_a_notice_and_keeps_a_voice_for_a_week(
+    lite: Story,
+) -> None:
+    case = lite.case(sections=("okr",))
+    case.say(0, okr="yes")
+    case.say(1, okr="no")
+    stays = case.child.persons[0]
+    evidence = {"kind": "court_order", "date": now().date().isoformat(), "staff": "s-1"}
+    holder = {"name": "Ouder 1", "mail": "een@gezin.test", "role": "guardian", "person": stays}
+    custody = {"holders": [holder], "evidence": evidence}
+    path = f"/v1/pupils/{case.child.pupil}/custody"
+    alone = expect(lite.region.send(PO, "PUT", path, custody), 409).get_json()
+    assert alone["code"] == "RECORD_REFUSED"
+    expect(lite.region.send(PO, "PUT", path, {**custody, "second_person": "s-2"}), 200)
+    assert case.why("okr") == "GUARDIAN_OBJECTS"
+    with later(timedelta(days=7, minutes=1)):
+        assert case.why("okr") is None

@@ -1,0 +1,159 @@
+"""Registering a pupil, and who holds gezag over it from now on, with the evidence and the staff who saw it."""
+
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from sqlalchemy import select
+
+from consent.db import reading
+from consent.errors import EventRefused
+from consent.events import Draft, Kind, new_id, to_terms
+from consent.fields import Holder, Shown
+from consent.guardians import DECIDES_FROM, anniversary, midnight
+from consent.journal import Act
+from consent.tables import Pupil
+from consent.terms import CustodyEvidence, Role
+from handover.accesslog import Did, record, staff
+from handover.errors import RequestRefused
+from handover.idempotency import Answer, Once, carry_out
+from handover.outbox import deliver, post, text_sha256
+from handover.parts import Caller, Parts
+from handover.people import Contact, aad, child_of, contacts, keep_contact, own_pupil, staff_actor
+from handover.tables import Person
+
+NOTICE = "custody"
+
+
+def register_pupil(parts: Parts, caller: Caller, once: Once, body: Mapping[str, Any]) -> Answer:
+    """Make a pupil's record with the first custody, or refuse: a number that is known already, or that may be a BSN."""
+    number = str(body["number"])
+    _refuse_personal_number(number)
+    # The look-up stands in the other database: after a crash it may lead to an id that has no record yet.
+    pupil = parts.keystore.remember(caller.board, number, secrets.token_hex(16))
+    parts.keystore.new_key("pupil", pupil)
+
+    def work(act: Act) -> Answer | RequestRefused:
+        if act.session.get(Pupil, pupil) is not None:
+            return RequestRefused("PUPIL_KNOWN", 409, "Your board has a record under this number.")
+        child = {"first_name": body["first_name"], "birth_date": body["birth_date"].isoformat()}
+        sealed = parts.keystore.seal("pupil", pupil, json.dumps(child).encode(), aad("child", pupil))
+        act.session.add(Pupil(id=pupil, version=0, board=caller.board, sealed=sealed, erased=False))
+        act.session.flush()
+        stated = _Stated(parts, act, caller, pupil, body["birth_date"], body["custody"], "/custody")
+        persons = stated.take_over(once)
+        record(
+            act,
+            Did.PUPIL_REGISTERED,
+            staff(caller),
+            outcome="granted",
+            terms={"school": caller.school},
+            boards=[caller.board],
+            pupil=pupil,
+        )
+        return {"pupil": pupil, "persons": persons}
+
+    return carry_out(parts, once, lambda: parts.journal.act(), work)
+
+
+def change_custody(parts: Parts, caller: Caller, once: Once, pupil: str, body: Mapping[str, Any]) -> Answer:
+    """Record who holds gezag from now on, and tell everybody who is known, also those who are left out.
+
+    Persons that are named keep their id, others get a new one.
+    """
+
+    def work(act: Act) -> Answer | RequestRefused:
+        row = own_pupil(act.session, caller, pupil)
+        birth_date = child_of(parts.keystore, row).birth_date
+        before = contacts(parts.keystore, act.session, pupil)
+        persons = _Stated(parts, act, caller, pupil, birth_date, body, "").take_over(once, told=True)
+        after = contacts(parts.keystore, act.session, pupil)
+        for mail in sorted({contact.mail for contact in (*before.values(), *after.values())}):
+            post(parts, act, pupil, mail, NOTICE)
+        return {"pupil": pupil, "persons": persons}
+
+    with reading(parts.main) as session:
+        own_pupil(session, caller, pupil)  # before the lock: nobody holds up another board's pupil
+    answer = carry_out(parts, once, lambda: parts.journal.act(pupil=pupil), work)
+    deliver(parts)
+    return answer
+
+
+def _refuse_personal_number(number: str) -> None:
+    # Nine digits may be a BSN or an onderwijsnummer, and neither may be here (UAVG art. 46).
+    if len(number) == 9 and number.isdigit():
+        where = {"/number": "Nine digits may be a BSN. Put a letter before your own number."}
+        raise RequestRefused("NUMBER_REFUSED", 422, "Use your own pupil number.", where)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stated:
+    """Custody as a school states it. `place` is where it stands in the body, for telling what is wrong."""
+
+    parts: Parts
+    act: Act
+    caller: Caller
+    pupil: str
+    birth_date: date
+    said: Mapping[str, Any]
+    place: str
+
+    def take_over(self, once: Once, *, told: bool = False) -> list[dict[str, str]]:
+        """Record the custody and keep how everybody can be reached; gives the persons in the order stated."""
+        known = set(self.act.session.scalars(select(Person.id).where(Person.pupil == self.pupil)))
+        self._refuse_strangers(known)
+        holders: Sequence[Mapping[str, Any]] = self.said["holders"]
+        persons = [str(one.get("person") or secrets.token_hex(16)) for one in holders]
+        self._record(once, persons, told=told)
+        people = [
+            Contact(person, Role(one["role"]), one["name"], one["mail"])
+            for person, one in zip(persons, holders, strict=True)
+        ]
+        people += self._pupil_itself(known)
+        for contact in people:
+            keep_contact(self.parts.keystore, self.act.session, self.pupil, contact)
+        return [{"person": contact.person, "role": str(contact.role)} for contact in people]
+
+    def _refuse_strangers(self, known: set[str]) -> None:
+        wrong = [at for at, one in enumerate(self.said["holders"]) if "person" in one and one["person"] not in known]
+        if wrong:
+            where = {f"{self.place}/holders/{at}/person": "Not a person of this pupil." for at in wrong}
+            raise RequestRefused("PERSON_UNKNOWN", 422, "A holder is named who isn't in this record.", where)
+
+    def _record(self, once: Once, persons: Sequence[str], *, told: bool) -> None:
+        second = self.said.get("second_person")
+        draft = Draft(
+            kind=Kind.CUSTODY,
+            key=f"custody-{once.key}",
+            by=staff_actor(self.caller),
+            subject=self.pupil,
+            holders=self._holders(persons),
+            birth_date=self.birth_date,
+            evidence=CustodyEvidence(self.said["evidence"]["kind"]),
+            checked_on=self.said["evidence"]["date"],
+            second=f"{self.caller.school}.{second}" if second else None,
+            notice=Shown(NOTICE, 1, "nl", text_sha256(self.parts, NOTICE)) if told else None,
+        )
+        try:
+            to_terms(draft, new_id(self.act.now))
+        except EventRefused as error:  # its message names a field and never a value
+            raise RequestRefused("CUSTODY_REFUSED", 422, f"This can't be the custody of a pupil: {error}.") from None
+        self.parts.ledger.record(self.act, draft, (self.caller.board,))
+
+    def _holders(self, persons: Sequence[str]) -> tuple[Holder, ...]:
+        made = (
+            Holder(person, Role(one["role"]), one.get("since", self.birth_date))
+            for person, one in zip(persons, self.said["holders"], strict=True)
+        )
+        return tuple(sorted(made, key=lambda holder: holder.person))
+
+    def _pupil_itself(self, known: set[str]) -> list[Contact]:
+        if "pupil_mail" in self.said:
+            return [Contact(self.pupil, Role.PUPIL, "", self.said["pupil_mail"])]
+        if midnight(anniversary(self.birth_date, DECIDES_FROM)) <= self.act.now and self.pupil not in known:
+            where = {f"{self.place}/pupil_mail": "Needed: this pupil is 16 or older."}
+            raise RequestRefused("PUPIL_MAIL_MISSING", 422, "From 16 the pupil decides, and has to be reached.", where)
+        return []
