@@ -360,5 +360,5 @@ def test_a_holder_who_said_no_is_taken_out_by_two_people_with_a_notice_and_keeps
     assert alone["code"] == "RECORD_REFUSED"
     expect(lite.region.send(PO, "PUT", path, {**custody, "second_person": "s-2"}), 200)
     assert case.why("okr") == "GUARDIAN_OBJECTS"
-    with later(timedelta(days=7, minutes=1)):
+    with later(days=7, minutes=1):
         assert case.why("okr") is None
