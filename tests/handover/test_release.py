@@ -65,7 +65,7 @@ def test_the_decision_says_who_what_why_and_when(lite: Story) -> None:
     entry = lite.journal(Did.RELEASE)[-1]
     assert entry.book == BOOK == "access"
     assert entry.actor is not None
-    assert (entry.actor.kind, entry.actor.id) == ("staff", f"{VO}/s-9")
+    assert (entry.actor.kind, entry.actor.id) == ("staff", f"{VO}.s-9")
     assert entry.actor.details == {"school": VO, "role": "mentor"}
     assert entry.pupil == case.child.pupil
     assert set(entry.boards) == {"po-noord", "vo-zuid"}
