@@ -1,5 +1,6 @@
 """The house's own rules: contracts between modules, names in lock files, texts that must agree with the code."""
 
+import csv
 import re
 import shutil
 import subprocess
@@ -139,3 +140,20 @@ def test_every_place_that_the_readme_points_to_exists() -> None:
     places = set(re.findall(r"`((?:crypto|consent|handover|migrations|tests|deploy)/[A-Za-z0-9_./-]*)`", readme))
     assert places
     assert [place for place in sorted(places) if not (ROOT / place).exists()] == []
+
+
+def test_every_bad_case_has_a_test_or_a_reason() -> None:
+    """The catalogue: each case names the test that shows it, or says in one line why it can't occur or isn't shown."""
+    with (ROOT / "tests" / "bad-cases.csv").open(encoding="utf-8", newline="") as file:
+        rows = {row["case"]: row for row in csv.DictReader(file)}
+    wanted = {"A": 12, "B": 10, "C": 7, "D": 11, "E": 9, "K": 6}
+    assert list(rows) == [f"{letter}{number}" for letter, last in wanted.items() for number in range(1, last + 1)]
+    for case, row in rows.items():
+        if row["how"] != "test":
+            assert row["how"] in ("can't occur", "not shown"), case
+            assert row["where or why"].endswith("."), case
+            continue
+        path, _, name = row["where or why"].partition("::")
+        source = (ROOT / path).read_text("utf-8")
+        assert f"\ndef {name}(" in source, f"{case}: {row['where or why']} isn't there"
+        assert "pytest.skip" not in source, f"{case}: its test may be skipped"
