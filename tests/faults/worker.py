@@ -25,7 +25,9 @@ PATIENCE = 60.0
 """Seconds after which a process that waits for the others gives up."""
 
 PROCESSES = get_context("forkserver")
-PROCESSES.set_forkserver_preload(["pytest", "tests.faults.worker"])
+PROCESSES.set_forkserver_preload(
+    ["pytest", "tests.faults.worker", "psycopg", "sqlalchemy.dialects.postgresql.psycopg", "sqlalchemy.dialects.sqlite"]
+)
 
 _barrier: Barrier | None = None
 
