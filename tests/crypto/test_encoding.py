@@ -55,6 +55,34 @@ def test_printing_equals_the_reference_and_reads_back(value: object) -> None:
     assert canon(parse(printed, limit=LIMIT, depth=64)) == printed
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        1.0,
+        -2.0,
+        [1.0],
+        [0, -10.0],
+        {"a": 1.0},
+        {"a": [True, -0.5]},
+        1e-7,
+        [1e-7],
+        1e15,
+        10**15,
+        {"a": -(10**15)},
+        {"a": INTEGER_MAX},
+        "1.0",
+        [":1.0,[-2.5", 3],
+        [":1.0", 3.0],
+        ["\\", ',1.0"'],
+        {"\U0001f600": 1, "\ufb01": 2},
+        {"\xe9": 1, "e": 2},
+    ],
+    ids=str,
+)
+def test_what_is_printed_fast_is_what_the_reference_prints(value: object) -> None:
+    assert canon(value) == rfc8785.dumps(value)  # type: ignore[arg-type]
+
+
 @given(st.binary(max_size=200) | st.text('[]{}",:\\0123eE.-truefalsn u', max_size=60).map(str.encode))
 def test_no_bytes_make_the_reader_raise_anything_else(data: bytes) -> None:
     try:
