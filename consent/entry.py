@@ -28,7 +28,7 @@ LEAF_SIZE = 2 + 3 * 32
 ERASE = 0x11
 """The type of the entry that erases a pupil: its terms are never sealed, so that everybody sees what went."""
 
-_LABEL = b"overdracht/v1/"
+_LABEL = {part: b"overdracht/v1/" + part.encode() + b"\x00" for part in PARTS}
 _BITS = {str(section): 1 << bit for bit, section in enumerate(Section)}
 
 
@@ -111,7 +111,7 @@ def parse_leaf(data: bytes, index: int) -> Leaf:
 
 def commitment(part: str, salted: bytes) -> bytes:
     """Commit to a part, given its salt and canonical JSON in one."""
-    return sha256(_LABEL + part.encode() + b"\x00" + salted).digest()
+    return sha256(_LABEL[part] + salted).digest()
 
 
 def section_bits(sections: tuple[str, ...]) -> int:

@@ -1,7 +1,7 @@
 """Writes the journal out, so that anybody can check it without the database; `consent.verify` reads it.
 
 One line of JSON each: a head line, the entries in order, and after an entry the checkpoint kept at that size. The last
-line is the newest checkpoint. Parts stand as the very text that was committed to, beside their salt.
+line is the newest checkpoint. Parts stand as the very JSON that was committed to, behind their salt.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -10,7 +10,7 @@ from typing import BinaryIO, TypeAlias
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from consent.entry import PARTS, SALT_SIZE
+from consent.entry import SALT_SIZE
 from consent.errors import IntegrityBroken
 from consent.keystore import OwnerKey
 from consent.sealing import STORED, Stored, checked_leaf, open_part, stored
@@ -21,6 +21,8 @@ from crypto.merkle import leaf_hash
 
 BATCH = 500
 FORMAT = "overdracht-journal"
+_LINE = b'{"hash":"%b","leaf":"%b","n":%d,"parts":{"actor":%b,"subject":%b,"terms":%b},"row":%b}\n'
+_CLOSED = b"null"
 _BOARDS = select(JournalBoard.board, JournalBoard.number, JournalBoard.index)
 
 
@@ -72,16 +74,19 @@ def _line(row: Stored, owners: Mapping[bytes, OwnerKey], boards: Mapping[str, in
         "sections": row.sections,
         "type": row.type,
     }
-    parts = {part: _part(part, row, owners, origin) for part in PARTS}
-    return canon({"hash": row.hash.hex(), "leaf": row.leaf.hex(), "n": row.index, "parts": parts, "row": clear}) + b"\n"
+    actor, subject, terms = (_part(part, row, owners, origin) for part in ("actor", "subject", "terms"))
+    head = (row.hash.hex().encode(), row.leaf.hex().encode(), row.index)
+    return _LINE % (*head, actor, subject, terms, canon(clear))
 
 
-def _part(part: str, row: Stored, owners: Mapping[bytes, OwnerKey], origin: str) -> list[str] | None:
+def _part(part: str, row: Stored, owners: Mapping[bytes, OwnerKey], origin: str) -> bytes:
     try:
         salted = open_part(part, row, checked_leaf(row), owners, (origin, row.index, leaf_hash(row.leaf)))
-        return None if salted is None else [salted[:SALT_SIZE].hex(), salted[SALT_SIZE:].decode()]
-    except (IntegrityBroken, UnicodeDecodeError):
-        return None
+    except IntegrityBroken:
+        return _CLOSED
+    if salted is None or b"\n" in salted[SALT_SIZE:]:  # no JSON of ours has one, and it would end the line
+        return _CLOSED
+    return b'["%b",%b]' % (salted[:SALT_SIZE].hex().encode(), salted[SALT_SIZE:])
 
 
 def _note(note: bytes) -> bytes:

@@ -5,7 +5,7 @@ import sys
 
 from tests.bench.table import show
 
-PARTS = ("crypto", "consent", "handover")
+PARTS = ("crypto", "consent", "journal")
 
 
 def main() -> int:

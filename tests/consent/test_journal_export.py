@@ -7,16 +7,19 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import delete, text, update
+from sqlalchemy import delete, select, text, update
 
+from consent import tree
 from consent.db import reading, writing
+from consent.entry import PARTS, Leaf, commitment
+from consent.sealing import CLEAR
 from consent.tables import JournalBoard, JournalLeaf, JournalLookup, JournalPart
 from consent.verify import Finding, Report, verify_export
 from crypto.checkpoint import Checkpoint, print_checkpoint
 from crypto.keys import SignKey
-from crypto.merkle import root
+from crypto.merkle import leaf_hash, root
 from tests.conftest import Databases
-from tests.consent.test_journal import KEY, ORIGIN, STAFF, House, grant
+from tests.consent.test_journal import KEY, ORIGIN, SERVICE, STAFF, House, grant
 
 Lines = list[bytes]
 
@@ -161,8 +164,8 @@ def _swap(lines: Lines) -> Lines:
 
 
 def _number(line: bytes, number: int) -> bytes:
-    entry = json.loads(line)
-    return json.dumps(entry | {"n": number}, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+    _, _, rest = line[285:].partition(b",")
+    return line[:285] + b"%d," % number + rest
 
 
 @pytest.mark.parametrize(
@@ -173,7 +176,7 @@ def _number(line: bytes, number: int) -> bytes:
         (_swap, "entry 1: it is missing; nothing after it was read"),
         (
             lambda lines: [*lines[:2], _number(lines[3], 1), _number(lines[2], 2), *lines[4:]],
-            "the first 5 entries aren't those of the checkpoint signed over them",
+            "entries 0 to 4 aren't all those that the checkpoint there was signed over",
         ),
         (lambda lines: lines[:4], "the export doesn't end with a checkpoint over all its entries"),
         (lambda lines: lines[:3] + lines[-1:], "a checkpoint of 5 entries stands after 2"),
@@ -187,16 +190,19 @@ def _number(line: bytes, number: int) -> bytes:
         (lambda lines: [lines[0].replace(b"journal", b"other"), *lines[1:]], "not an export of a journal"),
         (
             lambda lines: [lines[0].replace(b"example", b"invalid"), *lines[1:]],
-            "the checkpoint after 5 entries: it is of another log",
+            "the checkpoint after 5 entries: the checkpoint is of another log",
         ),
         (
             lambda lines: [*lines[:2], lines[2].replace(b"canary", b"kanary"), *lines[3:]],
             "entry 1: its terms isn't what the leaf commits to",
         ),
-        (
-            lambda lines: [*lines[:2], lines[2].replace(b'"subject":["', b'"subject":["00'), *lines[3:]],
-            "entry 1: its line isn't an entry of this format",
-        ),
+        (lambda lines: [*lines[:-1], b'{"checkpoint":"\\ud800"}\n'], "entry 5: its line isn't JSON; nothing after"),
+        (lambda lines: [*lines[:-1], b'{"checkpoint":5}\n'], "entry 5: its line isn't an entry; nothing after"),
+        (lambda lines: [b'{"format":"overdracht-journal","origin":"","v":1}\n'], "not an export of a journal"),
+        (lambda lines: [b'{"format":"overdracht-journal","origin":5,"v":1}\n'], "not an export of a journal"),
+        (lambda lines: [b'{"format":"overdracht-journal","origin":"x","v":2}\n'], "not an export of a journal"),
+        (lambda lines: [b'{"format":"overdracht-journal","origin":"x","v":1}'], "its line is cut short or too long"),
+        (lambda lines: [*lines[:2], lines[2][:-1] + b" " * 4_000_000, *lines[3:]], "entry 1: its line is cut short"),
     ],
 )
 def test_a_file_that_was_tampered_with_is_found_out(
@@ -205,6 +211,137 @@ def test_a_file_that_was_tampered_with_is_found_out(
     path = exported(filled(lite), tmp_path)
     path.write_bytes(b"".join(spoil(path.read_bytes().splitlines(keepends=True))))
     assert any(line.startswith(what) for line in said(verify_export(path, KEY.public))), said(verify_export(path))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "what"),
+    [
+        (b'"subject":["', b'"subject":["00', "its line isn't an entry of this format"),
+        (b'"subject":["', b'"subject": ["', "its line isn't an entry of this format"),
+        (b'],"terms":["', b',1],"terms":["', "its line isn't an entry of this format"),
+        (b'},"row":{', b',"more":null},"row":{', "its line isn't an entry of this format"),
+        (b'},"row":{', b'},"row":{},"row":{', "its line isn't an entry of this format"),
+        (b'"type":1}}', b'"type":1}}}', "its line isn't an entry of this format"),
+        (b'"type":1}}', b'"type":1},"type":1}', "its line isn't an entry of this format"),
+        (b'"type":1}}', b'"type":1}', "its line isn't an entry of this format"),
+        (b'"type":1}}', b'"type":' + b"[" * 100_000 + b"}}", "its line isn't an entry of this format"),
+        (b'"type":1}}', b'"type":' + b"1" * 5_000 + b"}}", "its line isn't an entry of this format"),
+        (b'"row":{"boards":{', b'"row":{"boards":"","":{', "its line isn't an entry of this format"),
+        (b'"parts":{', b'"parts":[', "its line isn't an entry of this format"),
+        (b'"number":2,"pupil"', b'"number":2, "pupil"', "its subject isn't what the leaf commits to"),
+        (b'"n":1,', b'"n":01,', "its line isn't an entry; nothing after it was read"),
+        (b'"n":1,', b'"n":2,', "it is missing; nothing after it was read"),
+        (b'"n":1,', b'"n":1 ,', "its line isn't an entry; nothing after it was read"),
+        (b'","n":1,', b'","n":1}', "its line isn't an entry; nothing after it was read"),
+    ],
+)
+def test_a_line_has_one_form(lite: House, tmp_path: Path, old: bytes, new: bytes, what: str) -> None:
+    path = exported(filled(lite), tmp_path)
+    lines = path.read_bytes().splitlines(keepends=True)
+    old, new = (text.replace(b'"number":2', b'"number":1') for text in (old, new))
+    assert lines[2].count(old) == 1
+    path.write_bytes(b"".join([*lines[:2], lines[2].replace(old, new), *lines[3:]]))
+    assert f"entry 1: {what}" in said(verify_export(path, KEY.public))
+
+
+@pytest.mark.parametrize("at", [9, 83], ids=["hash", "leaf"])
+def test_a_hash_is_written_in_small_letters(lite: House, tmp_path: Path, at: int) -> None:
+    path = exported(filled(lite), tmp_path)
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines[1] = lines[1][:at] + lines[1][at : at + 64].upper() + lines[1][at + 64 :]
+    path.write_bytes(b"".join(lines))
+    for only in (False, True):
+        report = verify_export(path, KEY.public, hashes_only=only)
+        assert said(report) == ["entry 0: its line isn't an entry; nothing after it was read"]
+
+
+def test_hashes_alone_name_an_edited_leaf_and_say_what_was_left_out(lite: House, tmp_path: Path) -> None:
+    kept = filled(lite).checkpoint()
+    path = exported(lite, tmp_path)
+    report = verify_export(path, KEY.public, kept, hashes_only=True)
+    assert report
+    assert (report.size, report.root) == (5, verify_export(path).root)
+    assert report.checked == (
+        "5 entries against the tree and its checkpoints",
+        "NOT CHECKED: what the entries say, what was erased, and the boards' running numbers",
+        "every checkpoint against the log's public key",
+        "the first 5 entries against the checkpoint kept elsewhere",
+    )
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines[2] = lines[2][:100] + (b"0" if lines[2][100:101] != b"0" else b"1") + lines[2][101:]
+    path.write_bytes(b"".join(lines))
+    assert said(verify_export(path, KEY.public, kept, hashes_only=True)) == ["entry 1: its leaf isn't what was hashed"]
+
+
+def test_hashes_alone_leave_what_the_entries_say_unread(lite: House, tmp_path: Path) -> None:
+    path = exported(filled(lite), tmp_path)
+    path.write_bytes(path.read_bytes().replace(b"canary", b"kanary"))
+    assert verify_export(path, KEY.public, hashes_only=True)
+    assert not verify_export(path, KEY.public)
+
+
+def long(house: House, count: int) -> House:
+    with house.journal.act() as act:
+        for _ in range(count):
+            act.append(grant(pupil=None, actor=SERVICE, numbered=False, boards=()))
+    return house
+
+
+@pytest.mark.parametrize("only", [False, True])
+def test_where_a_tree_was_rebuilt_the_range_between_checkpoints_is_named_once(
+    lite: House, tmp_path: Path, only: bool
+) -> None:
+    """K2: the checkpoints kept from before still stand, and from the first changed range on none of them holds."""
+    path = exported(long(lite, 900), tmp_path)
+    lines = path.read_bytes().splitlines(keepends=True)
+    places = [at for at, line in enumerate(lines) if line.startswith(b'{"hash"')]
+    one, other = places[300], places[301]
+    lines[one], lines[other] = _number(lines[other], 300), _number(lines[one], 301)
+    path.write_bytes(b"".join(lines))
+    assert said(verify_export(path, KEY.public, hashes_only=only)) == [
+        "entries 256 to 511 aren't all those that the checkpoint there was signed over"
+    ]
+
+
+def test_a_forged_checkpoint_between_true_ones_is_named_alone(lite: House, tmp_path: Path) -> None:
+    path = exported(long(lite, 900), tmp_path)
+    lines = path.read_bytes().splitlines(keepends=True)
+    for size, line in ((256, lines[257]), (768, lines[771])):
+        note = print_checkpoint(Checkpoint(ORIGIN, size, bytes(32)), KEY).decode()
+        lines[lines.index(line)] = json.dumps({"checkpoint": note}).encode() + b"\n"
+    path.write_bytes(b"".join(lines))
+    assert said(verify_export(path, KEY.public)) == [
+        "entries 0 to 255 aren't all those that the checkpoint there was signed over",
+        "entries 512 to 767 aren't all those that the checkpoint there was signed over",
+    ]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 255, 256, 257, 511, 515, 768])
+def test_the_root_of_an_export_is_that_of_its_tree(lite: House, tmp_path: Path, count: int) -> None:
+    report = verify_export(exported(long(lite, count), tmp_path), KEY.public, hashes_only=True)
+    with reading(lite.databases.main) as session:
+        hashes = session.scalars(select(JournalLeaf.hash).order_by(JournalLeaf.index)).all()
+    assert (bool(report), report.size, report.root) == (True, count, root(hashes))
+
+
+def test_a_part_that_would_end_its_line_is_written_as_closed(lite: House, tmp_path: Path) -> None:
+    parts = {part: bytes(32) + b"{\n}" for part in PARTS}
+    leaf = Leaf(1, *(commitment(part, parts[part]) for part in PARTS)).print()
+    hashed = leaf_hash(leaf)
+    with writing(lite.databases.main) as session:
+        head = lite.journal.lock_head(session)
+        head.append(hashed)
+        session.add_all(
+            [
+                JournalLeaf(index=0, leaf=leaf, hash=hashed),
+                JournalPart(index=0, **{part: CLEAR + salted for part, salted in parts.items()}),
+                JournalLookup(index=0, book="ledger", type=1, sections=0),
+            ]
+        )
+        tree.save(session, head, ORIGIN, KEY)
+    assert said(verify_export(exported(lite, tmp_path), KEY.public)) == [
+        "entry 0: its subject, actor, terms neither opens nor was erased"
+    ]
 
 
 def test_every_bit_flipped_in_an_entry_is_found_out(lite: House, tmp_path: Path) -> None:
@@ -264,7 +401,7 @@ def test_an_export_shorter_than_a_checkpoint_kept_elsewhere_is_a_rollback(lite: 
         (b"", "the checkpoint kept elsewhere: not a signed note"),
         (
             print_checkpoint(Checkpoint("other", 0, root([])), KEY),
-            "the checkpoint kept elsewhere: it is of another log",
+            "the checkpoint kept elsewhere: the checkpoint is of another log",
         ),
         (
             print_checkpoint(Checkpoint(ORIGIN, 0, root([])), SignKey.generate("journal")),
@@ -291,9 +428,6 @@ def test_something_that_was_erased_and_came_back_is_named(lite: House, tmp_path:
         session.execute(update(JournalLookup).where(JournalLookup.index == 1).values(pupil_tag=tag))
     lite.keystore.by_tags = lambda tags: {tag: key for tag in tags if tag == key.tag}  # type: ignore[method-assign]
     assert "entry 1: it was erased, and is still there" in said(verify_export(exported(lite, tmp_path)))
-
-
-_HEAD = b'{"format":"overdracht-journal","origin":"x","v":1}'
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
