@@ -133,6 +133,7 @@ def sweep(parts: Parts) -> dict[str, int]:
         "shredded": bundles.finish_shredding(parts),
         "settled": release.settle(parts),
         "delivered": outbox.deliver(parts),
+        "orphans": bundles.remove_orphans(parts),
     }
     with writing(parts.main) as session:
         session.execute(delete(Nonce).where(Nonce.seen_at < moment - NONCES_KEPT))

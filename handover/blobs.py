@@ -7,6 +7,7 @@ and is swept when no row ever does; the other way round a row could name nothing
 import os
 import secrets
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +15,17 @@ import obstore
 from obstore.store import LocalStore, ObjectStore, from_url
 
 CHUNK: Final = 1 << 20
+_HOUR: Final = "%Y%m%d%H"
+
+
+def new_name() -> str:
+    """Make a random name that begins with the hour of its making, so that an orphan's age can be told."""
+    return datetime.now(UTC).strftime(_HOUR) + secrets.token_hex(11)
+
+
+def made_before(name: str, moment: datetime) -> bool:
+    """Tell whether a name was made before the hour of a moment; one of another form is as old as can be."""
+    return name[:10] < moment.astimezone(UTC).strftime(_HOUR) or not name[:10].isdigit()
 
 
 class Blobs:
@@ -31,11 +43,16 @@ class Blobs:
 
     def put(self, chunks: Iterable[bytes]) -> str:
         """Write a new object and give its name; it is on the disk when this returns."""
-        name = secrets.token_hex(16)
+        name = new_name()
         # Multipart with small parts: one create-only put would hold the whole object in memory.
         obstore.put(self.store, name, iter(chunks), use_multipart=True, chunk_size=CHUNK, max_concurrency=2)
         self._sync(name)
         return name
+
+    def names(self) -> list[str]:
+        """Give the names of all objects."""
+        pages = obstore.list(self.store)
+        return sorted(str(entry["path"]).rpartition("/")[2] for page in pages for entry in page)
 
     def stream(self, name: str) -> Iterator[bytes]:
         """Give an object's bytes; raises FileNotFoundError at once when it isn't there."""

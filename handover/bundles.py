@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from secrets import token_hex
 from typing import BinaryIO, Final, cast
 
 from sqlalchemy import delete, select
@@ -24,6 +23,7 @@ from crypto.encoding import b64
 from crypto.manifest import Core, check_share, parse_manifest
 from crypto.shares import SHARES_LIMIT, parse_shares
 from handover.accesslog import SERVICE, Did, record, staff
+from handover.blobs import made_before, new_name
 from handover.errors import RequestRefused
 from handover.idempotency import Answer, Once, carry_out, earlier
 from handover.outbox import deliver, post
@@ -38,6 +38,7 @@ LARGEST: Final = 1 << 30
 
 _MARKED: Final = select(BundleSection).where(BundleSection.shred_since.is_not(None))
 
+ORPHANS_KEPT: Final = timedelta(hours=24)
 CLOCK_TOLERANCE: Final = timedelta(minutes=5)
 
 
@@ -170,6 +171,21 @@ def finish_shredding(parts: Parts) -> int:
     return len(bundles)
 
 
+def remove_orphans(parts: Parts) -> int:
+    """Remove shares and ciphertext that an upload left before it had a row, a day later; gives how many."""
+    before = parts.clock() - ORPHANS_KEPT
+    stores = [store for store in parts.keystore.bundles() if made_before(store, before)]
+    objects = [name for name in parts.blobs.names() if made_before(name, before)]
+    with reading(parts.main) as session:
+        stores = sorted(set(stores) - set(session.scalars(select(Bundle.store))))
+        objects = sorted(set(objects) - set(session.scalars(select(BundleSection.object))))
+    for store in stores:
+        parts.keystore.drop_share(store)
+    for name in objects:
+        parts.blobs.delete(name)
+    return len(stores) + len(objects)
+
+
 def _receive(parts: Parts, caller: Caller, transfer: Transfer, stream: Pieces) -> _Received:
     size = int.from_bytes(stream.exactly(4), "big")
     if size > SHARES_LIMIT:
@@ -184,7 +200,7 @@ def _receive(parts: Parts, caller: Caller, transfer: Transfer, stream: Pieces) -
         raise RequestRefused("SHARES_MISMATCH", 422, "The shares aren't those of this bundle.")
     for name, share in shares.shares.items():
         check_share(reader.manifest, name, share)
-    store, objects = token_hex(16), dict[str, str]()
+    store, objects = new_name(), dict[str, str]()
     try:
         for name, pieces in reader.sections():
             objects[name] = parts.blobs.put(pieces)

@@ -11,7 +11,7 @@ import os
 import secrets
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from consent.db import reading, writing
 from consent.journal import Act
@@ -73,15 +73,15 @@ def deliver(parts: Parts) -> int:
         message = parts.keystore.open("pupil", row.pupil, row.sealed, _aad(row.id))
         _write(parts, row.id, message)
         with writing(parts.main) as session:
-            if (kept := session.get(Message, row.id)) is not None:
-                session.delete(kept)
+            session.execute(delete(Message).where(Message.id == row.id))
     return len(waiting)
 
 
 def _write(parts: Parts, identifier: str, message: bytes) -> None:
     folder = parts.settings.outbox
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    partial, whole = folder / f".{identifier}.partial", folder / f"{identifier}.json"
+    # Two deliveries at once may hand a message over twice; neither may stumble over the other's file.
+    partial, whole = folder / f".{secrets.token_hex(8)}.partial", folder / f"{identifier}.json"
     with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(message)
         file.flush()

@@ -21,7 +21,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Final
 
-from consent.terms import Section
+from consent.terms import STATUTORY_ROWS, Ground, Section
 from crypto.encoding import Printable, b64
 from crypto.files import new_file
 from crypto.keyfile import KeyFile, PublicFile
@@ -37,6 +37,11 @@ from handover.errors import HandoverError
 
 VERSION: Final = 1
 EVERYTHING: Final = frozenset(Section)
+SHOWN_BY_VERSION: Final = frozenset(
+    section for row in STATUTORY_ROWS.values() for section, need in row.items() if need.ground is Ground.STATUTORY
+)
+"""Sections for which inzage of a version can count. The others get a new version id in every bundle: ids stand openly
+in the manifest, and one that stays or changes would tell a receiver of a section that it never got (`reports`, say)."""
 LIFE: Final = timedelta(days=90)
 """How long a bundle may be released: the longest that the format allows."""
 SEALED_APART: Final = ("section", "name", "type", "sha256", "data")
@@ -116,7 +121,9 @@ def pack(
     looked = [(attached, examine(attached.path, attached.path.name)) for attached in attachments]
     parts = {section: _part(travels, section, looked, only) for section in Section}
     macs: dict[str, bytes] = {
-        section: versions.content_mac(sender, section, part.told) for section, part in parts.items()
+        section: versions.content_mac(sender, section, part.told)
+        for section, part in parts.items()
+        if section in SHOWN_BY_VERSION
     }
     chosen = versions.choose(keyfile, order.transfer, macs)
     filled = tuple(section for section, part in parts.items() if part.filled)
@@ -192,5 +199,7 @@ def _from_dossier(document: Enclosed) -> Document:
 
 
 def _from_disk(path: Path, seen: Examined) -> Document:
-    source = partial(path.open, "rb", buffering=0)
-    return Document(path.name, seen.media_type, seen.size, source, bytes.fromhex(seen.sha256))
+    # The lambda and not a partial: of `open` only a call shows that these words make it unbuffered bytes.
+    return Document(
+        path.name, seen.media_type, seen.size, lambda: path.open("rb", buffering=0), bytes.fromhex(seen.sha256)
+    )

@@ -18,12 +18,13 @@ from handover.logs import log
 
 MEDIA_TYPE: Final = "application/problem+json"
 
+UNSURE: Final = "The service can't reach its store. It may have been done or not: send the same request again."
 # What isn't a RequestRefused: the class, the status, the code, what a person reads. First match counts.
 TABLE: Final[tuple[tuple[type[Exception], int, str, str], ...]] = (
     (CryptoError, 422, "CRYPTO_REFUSED", "Something that was sent can't be trusted: {reason}."),
     (PoolTimeout, 503, "BUSY", "The service is busy. Try again."),
-    (DBAPIError, 503, "STORE_UNAVAILABLE", "The service can't reach its store. Nothing was done. Try again."),
-    (OSError, 503, "STORE_UNAVAILABLE", "The service can't reach its store. Nothing was done. Try again."),
+    (DBAPIError, 503, "STORE_UNAVAILABLE", UNSURE),
+    (OSError, 503, "STORE_UNAVAILABLE", UNSURE),
     (RecordRefused, 409, "RECORD_REFUSED", "The ledger doesn't take this from you now: {reason}."),
     (KeyConflict, 409, "IDEMPOTENCY_CONFLICT", "This Idempotency-Key was used for another request."),
     (ConsentError, 503, "NOT_SAFE", "The service can't do this safely now. Nothing was done."),

@@ -1,0 +1,108 @@
+"""The operator's work: making a service, looking at it, sweeping it."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+
+from consent.db import reading
+from crypto.keys import SignKey
+from handover.admin import doctor, init, sweep
+from handover.blobs import made_before, new_name
+from handover.errors import SettingsRefused
+from handover.parts import Parts, assemble
+from handover.tables import Nonce
+from tests.handover.story import Story, later
+from tests.region import now
+
+ROOT = SignKey.generate("root").public
+ORIGIN = "http://127.0.0.1:8443"
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give the place where a service is to be made, and nothing else in the environment."""
+    monkeypatch.setenv("HANDOVER_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+def test_a_service_is_made_from_nothing_and_is_well(home: Path) -> None:
+    settings = init(home, ORIGIN, "overdracht.test", ROOT)
+    parts = assemble(settings)
+    assert [finding.what for finding in doctor(parts) if not finding.well] == []
+    assert [path.stat().st_mode & 0o077 for path in (home, home / "keys", home / "keys" / "log.key")] == [0, 0, 0]
+    assert [line.split("+")[0] for line in (home / "verifiers.txt").read_text().splitlines()] == [
+        "overdracht.test/keys",
+        "overdracht.test/journal",
+    ]
+    with reading(parts.main) as session:
+        assert b"overdracht.test/journal\n0\n" in parts.journal.checkpoint(session)
+    parts.close()
+
+
+def test_a_service_isnt_made_where_one_stands_and_every_fault_is_told_at_once(home: Path) -> None:
+    init(home, ORIGIN, "overdracht.test", ROOT)
+    before = {path: path.read_bytes() for path in home.rglob("*") if path.is_file()}
+    with pytest.raises(SettingsRefused) as refused:
+        init(home, "http://elsewhere.test", "A Name", b"\0" * 32)
+    assert len(refused.value.problems) == 4
+    assert {path: path.read_bytes() for path in home.rglob("*") if path.is_file()} == before
+
+
+def test_a_place_with_something_in_it_is_left_alone(home: Path) -> None:
+    home.mkdir()
+    (home / "mine").write_text("keep")
+    with pytest.raises(SettingsRefused, match="isn't empty"):
+        init(home, ORIGIN, "overdracht.test", ROOT)
+    assert [path.name for path in home.iterdir()] == ["mine"]
+
+
+def test_the_doctor_names_what_others_may_read(home: Path) -> None:
+    settings = init(home, ORIGIN, "overdracht.test", ROOT)
+    home.chmod(0o755)
+    parts = assemble(settings)
+    assert f"{home.name} is private" in [finding.what for finding in doctor(parts) if not finding.well]
+    parts.close()
+
+
+def test_a_name_tells_the_hour_of_its_making() -> None:
+    name = new_name()
+    assert len(name) == 32
+    assert not made_before(name, now())
+    assert made_before(name, now() + timedelta(hours=1))
+    assert made_before("of-another-form", now() - timedelta(days=9999))
+
+
+def test_the_sweep_removes_orphans_a_day_later_and_nothing_that_has_a_row(story: Story) -> None:
+    """H8: shares and ciphertext of an upload that died before its row."""
+    case = story.agreed("okr")
+    parts = story.region.parts
+    old = (now() - timedelta(hours=26)).strftime("%Y%m%d%H")
+    parts.keystore.put_shares(old + "0" * 22, {"okr": bytes(32)})
+    fresh = parts.blobs.put([b"under way"])
+    stale = parts.blobs.folder
+    assert stale is not None
+    (stale / (old + "1" * 22)).write_bytes(b"left behind")
+    assert sweep(parts)["orphans"] == 2
+    assert parts.keystore.shares(old + "0" * 22) == {}
+    assert fresh in parts.blobs.names()
+    assert len(parts.blobs.names()) == 9
+    assert sweep(parts)["orphans"] == 0
+    case.ask("okr")
+
+
+def test_the_sweep_forgets_nonces_that_no_longer_count(lite: Story) -> None:
+    lite.agreed("okr")
+    parts = lite.region.parts
+    assert _nonces(parts) > 0
+    sweep(parts)
+    assert _nonces(parts) > 0
+    with later(minutes=11):
+        sweep(parts)
+    assert _nonces(parts) == 0
+
+
+def _nonces(parts: Parts) -> int:
+    with reading(parts.main) as session:
+        return session.scalar(select(func.count()).select_from(Nonce)) or 0
