@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256, sha512
 
-from crypto.encoding import JSON, Printable, b64, canon, integer, json_load, lp, parse, record, text, unb64
+from crypto.encoding import JSON, b64, canon, integer, lp, parse, record, text, unb64
 from crypto.errors import BundleMalformed, BundleUnsigned, EncodingRefused, ShareRefused, SignatureRefused
 from crypto.keyfile import SCHOOL
 from crypto.keys import KID_SIZE, SHARE_OVERHEAD, SIGNATURE_SIZE, SignKey, kid
@@ -90,11 +90,11 @@ def print_core(core: Core) -> bytes:
 def print_checked(core: Core) -> bytes:
     """Print a core that a reader would take: what is sealed must be readable. Raises BundleMalformed."""
     try:
-        printed = print_core(core)
-        _core(json_load(printed, limit=MANIFEST_LIMIT))
+        value = _core_value(core)
+        _core(value)
+        return canon(value)
     except EncodingRefused as error:
         raise BundleMalformed(f"the core: {error}") from None
-    return printed
 
 
 def core_hash(core: Core) -> bytes:
@@ -135,7 +135,7 @@ def parse_manifest(data: bytes) -> Manifest:
         raise BundleMalformed(f"the manifest: {error}") from None
 
 
-def _core_value(core: Core) -> dict[str, Printable]:
+def _core_value(core: Core) -> dict[str, JSON]:
     return {
         "v": VERSION,
         "suite": core.suite,
@@ -145,7 +145,7 @@ def _core_value(core: Core) -> dict[str, Printable]:
         "route": core.route,
         "from": {"school": core.sender.school, "kid": b64(core.sender.kid)},
         "to": {"school": core.recipient.school, "kid": b64(core.recipient.kid), "epoch": core.epoch},
-        "sections": core.sections,
+        "sections": list(core.sections),
         "versions": {name: b64(version) for name, version in core.versions.items()},
         "supersedes": None if core.supersedes is None else b64(core.supersedes),
         "made_at": _print_moment(core.made_at),
