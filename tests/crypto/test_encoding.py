@@ -140,7 +140,7 @@ def test_brackets_and_quotes_inside_strings_are_no_levels() -> None:
         "\ud800",
         b"bytes",
         {"a": {1, 2}},
-        object(),
+        pytest.param(object(), id="an object"),
         1 << 80,
     ],
     ids=str,
