@@ -64,7 +64,7 @@ def test_every_truncation_is_refused_b2(tmp_path: Path) -> None:
 @pytest.mark.parametrize("more", [b"\0", b"\1", bytes(20_000)])
 def test_bytes_after_the_last_section_are_refused_b2(more: bytes, tmp_path: Path) -> None:
     bundle = forged()
-    refused(bundle, tmp_path, BundleMalformed, "after the last section", data=bundle.data + more)
+    refused(bundle, tmp_path, BundleMalformed, "^there are bytes after the last section$", data=bundle.data + more)
 
 
 BIG = padded(bytes(range(256)) * 256)  # five chunks of 16 KiB
@@ -128,6 +128,13 @@ def test_an_item_of_another_bundle_under_the_same_key_is_refused_b3(tmp_path: Pa
     forged(sections={"okr": [index(1)]}, items=keep, deks={"okr": same})
     other = forged(sections={"okr": [index(2)]}, items=lambda *_: kept, deks={"okr": same})
     refused(other, tmp_path, BundleAltered, "doesn't decrypt")
+
+
+def test_a_flipped_byte_is_told_by_the_section_that_it_is_in_b1(tmp_path: Path) -> None:
+    bundle = forged(sections={"okr": [index(1)], "opp": [index(2)]})
+    altered = bundle.data[:-1] + bytes([bundle.data[-1] ^ 1])
+    told = "^an item of opp isn't the one that was signed$"
+    refused(bundle, tmp_path, BundleAltered, told, data=altered)
 
 
 def test_sections_exchanged_in_the_container_are_refused_b2(tmp_path: Path) -> None:
@@ -239,18 +246,18 @@ def test_a_signature_made_in_another_context_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("change", "why"),
     [
-        lambda core: core.update(suite="x-wing+cobblestone256"),
-        lambda core: core.update(suite="none"),
-        lambda core: core.update(suite=["x-wing+cobblestone256+ed25519"]),
-        lambda core: core.update(v=0),
-        lambda core: core.update(v=2),
-        lambda core: core.update(v=True),
+        (lambda core: core.update(suite="x-wing+cobblestone256"), "the suite is unknown"),
+        (lambda core: core.update(suite="none"), "the suite is unknown"),
+        (lambda core: core.update(suite=["x-wing+cobblestone256+ed25519"]), "a text of another form is expected"),
+        (lambda core: core.update(v=0), "a whole number from 1 to 1 is expected"),
+        (lambda core: core.update(v=2), "a whole number from 1 to 1 is expected"),
+        (lambda core: core.update(v=True), "a whole number from 1 to 1 is expected"),
     ],
 )
-def test_another_suite_or_version_is_refused_b4(change: Change, tmp_path: Path) -> None:
-    refused(forged(core=change), tmp_path, BundleMalformed)
+def test_another_suite_or_version_is_refused_b4(change: Change, why: str, tmp_path: Path) -> None:
+    refused(forged(core=change), tmp_path, BundleMalformed, f"^the manifest: {why}$")
 
 
 # Where it is opened.

@@ -191,7 +191,7 @@ def test_a_source_that_gives_little_at_a_time_is_read_whole_and_closed(tmp_path:
     ],
 )
 def test_what_no_reader_would_take_is_not_sealed(choices: dict[str, Any]) -> None:
-    with pytest.raises(BundleMalformed):
+    with pytest.raises(BundleMalformed, match=r"^the core: \w"):
         sealed({}, **choices)
 
 
