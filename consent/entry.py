@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from consent.errors import IntegrityBroken
 from consent.terms import Section
@@ -29,6 +29,7 @@ ERASE = 0x11
 """The type of the entry that erases a pupil: its terms are never sealed, so that everybody sees what went."""
 
 _LABEL = {part: b"overdracht/v1/" + part.encode() + b"\x00" for part in PARTS}
+_read = json.JSONDecoder().decode
 _BITS = {str(section): 1 << bit for bit, section in enumerate(Section)}
 
 
@@ -145,14 +146,14 @@ def check_part(leaf: Leaf, part: str, salted: bytes, index: int) -> None:
 
 def read_entry(index: int, type_: int, subject: bytes, actor: bytes | None, terms: bytes) -> Opened:
     """Put an entry together from parts that were checked, each still behind its salt."""
-    about, said = json.loads(subject[SALT_SIZE:]), json.loads(terms[SALT_SIZE:])
+    about, said = _value(subject), _value(terms)
     return Opened(
         index=index,
         book=said["book"],
         type=type_,
         pupil=about["pupil"],
         number=about["number"],
-        actor=None if actor is None else Actor(**json.loads(actor[SALT_SIZE:])),
+        actor=None if actor is None else Actor(**_value(actor)),
         recorded_at=datetime.fromisoformat(said["at"]),
         boards=said["boards"],
         sections=tuple(said["sections"]),
@@ -160,3 +161,7 @@ def read_entry(index: int, type_: int, subject: bytes, actor: bytes | None, term
         outcome=said["outcome"],
         terms=said["terms"],
     )
+
+
+def _value(salted: bytes) -> Any:
+    return _read(salted[SALT_SIZE:].decode())
