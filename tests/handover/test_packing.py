@@ -59,12 +59,18 @@ def changed_okr() -> dict[str, object]:
     return dict(value)
 
 
+NEVER_SHOWN = {"reports", "views", "handover_notes"}
+"""Sections whose version ids are new in every bundle: nobody has inzage of a version of them."""
+
+
+def differing(one: Packed, other: Packed) -> set[str]:
+    return {name for name in Section if one.versions[name] != other.versions[name]}
+
+
 def test_a_section_keeps_its_version_while_its_content_is_unchanged(folder: Path) -> None:
     first, second = packed(folder, "1"), packed(folder, "2", changed_okr())
-    different = {name for name in Section if first.versions[name] != second.versions[name]}
-    assert different == {"okr"}
-    third = packed(folder, "3", changed_okr())
-    assert third.versions == second.versions
+    assert differing(first, second) == {"okr"} | NEVER_SHOWN
+    assert differing(packed(folder, "3", changed_okr()), second) == NEVER_SHOWN
 
 
 @pytest.mark.parametrize("change", ["bytes", "name", "more"])
@@ -72,14 +78,14 @@ def test_another_attachment_is_another_version_of_its_section(folder: Path, chan
     one, other = folder / "een.txt", folder / "twee.txt"
     one.write_text("een")
     other.write_text("een")
-    first = packed(folder, "1", attachments=[Attachment(Section.REPORTS, one)])
-    same = packed(folder, "2", attachments=[Attachment(Section.REPORTS, one)])
-    assert same.versions == first.versions
+    first = packed(folder, "1", attachments=[Attachment(Section.LVS, one)])
+    same = packed(folder, "2", attachments=[Attachment(Section.LVS, one)])
+    assert differing(same, first) == NEVER_SHOWN
     if change == "bytes":
         one.write_text("twee")
     files = {"bytes": [one], "name": [other], "more": [one, one]}[change]
-    again = packed(folder, "3", attachments=[Attachment(Section.REPORTS, file) for file in files])
-    assert {name for name in Section if again.versions[name] != first.versions[name]} == {"reports"}
+    again = packed(folder, "3", attachments=[Attachment(Section.LVS, file) for file in files])
+    assert differing(again, first) == {"lvs"} | NEVER_SHOWN
 
 
 def test_versions_never_pass_from_one_transfer_to_another(folder: Path) -> None:
