@@ -11,6 +11,7 @@ import pytest
 from handover.cli.demo import SUMMARY
 from handover.demo.story import SCENES
 
+pytestmark = pytest.mark.xdist_group("demo")  # it plays once, for all of them
 PROGRAM = Path(sys.executable).parent / "handover"
 
 
