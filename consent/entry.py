@@ -14,6 +14,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Literal, NamedTuple
 
@@ -115,6 +116,7 @@ def commitment(part: str, salted: bytes) -> bytes:
     return sha256(_LABEL[part] + salted).digest()
 
 
+@lru_cache(maxsize=256)  # one for each set of sections
 def section_bits(sections: tuple[str, ...]) -> int:
     """Give the sections as bits, the first section lowest."""
     return sum(_BITS[name] for name in set(sections))

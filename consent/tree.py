@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from functools import cache
+from typing import Any, TypeVar
 
-from sqlalchemy import insert, literal, select, tuple_, update
+from sqlalchemy import Select, and_, bindparam, false, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from consent.errors import IntegrityBroken
@@ -17,10 +18,12 @@ from crypto.merkle import Frontier, GetNode, subtree
 KEEP_EVERY = 256
 """A checkpoint is kept for good each time that so many entries were added."""
 
-_TABLE, _NODE, _KEPT = core(JournalHead), core(JournalNode), core(JournalCheckpoint)
+_TABLE, _LEAF, _NODE, _KEPT = core(JournalHead), core(JournalLeaf), core(JournalNode), core(JournalCheckpoint)
 _HEAD = select(_TABLE.c.size, _TABLE.c.frontier, _TABLE.c.checkpoint)
 _HEAD_LOCKED = _HEAD.with_for_update()
 _MOVE_HEAD, _ADD_NODES, _KEEP = update(_TABLE), insert(_NODE), insert(_KEPT)
+_LEAF_HASHES = select(_LEAF.c.idx, _LEAF.c.hash).where(_LEAF.c.idx.in_(bindparam("indices", expanding=True)))
+_PLACE = ("level", "idx")
 _Result = TypeVar("_Result")
 
 
@@ -113,11 +116,17 @@ def proved(session: Session, prove: Callable[[GetNode], _Result]) -> _Result:
 def _nodes(session: Session, wanted: set[tuple[int, int]]) -> dict[tuple[int, int], bytes]:
     leaves = [index for level, index in wanted if level == 0]
     above = [place for place in wanted if place[0] > 0]
-    hashes = select(literal(0), JournalLeaf.index, JournalLeaf.hash).where(JournalLeaf.index.in_(leaves))
-    place = tuple_(JournalNode.level, JournalNode.index)
-    nodes = select(JournalNode.level, JournalNode.index, JournalNode.hash).where(place.in_(above))
-    return {
-        (level, index): hashed
-        for query, asked in ((hashes, leaves), (nodes, above))
-        for level, index, hashed in (session.execute(query) if asked else ())
+    connection = session.connection()
+    found = {(0, index): hashed for index, hashed in connection.execute(_LEAF_HASHES, {"indices": leaves})}
+    places = {
+        f"{name}_{at}": value for at, place in enumerate(above) for name, value in zip(_PLACE, place, strict=True)
     }
+    found.update(((level, index), hashed) for level, index, hashed in connection.execute(_at(len(above)), places))
+    return found
+
+
+@cache
+def _at(count: int) -> Select[Any]:
+    """Make the query for so many nodes. For `(level, idx) IN (...)` SQLite would look through the whole table."""
+    places = (and_(*(_NODE.c[name] == bindparam(f"{name}_{at}") for name in _PLACE)) for at in range(count))
+    return select(_NODE.c.level, _NODE.c.idx, _NODE.c.hash).where(or_(false(), *places))

@@ -13,7 +13,7 @@ Without (5) and (6) an export is only consistent with itself: its owner could ha
 import json
 import re
 from binascii import hexlify, unhexlify
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
@@ -41,7 +41,7 @@ _NEWLINE = ord("\n")
 _PLACES = (("actor", ',"parts":{"actor":'), ("subject", ',"subject":'), ("terms", ',"terms":'))
 _OPENINGS = tuple((part, opening + "null", opening + '["') for part, opening in _PLACES)
 _ROW = '},"row":'
-_read = json.JSONDecoder().raw_decode
+_read: Callable[[str, int], tuple[Any, int]] = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +170,8 @@ class _Run:
         try:
             parts, row = _read_parts(line)
             committed = parse_leaf(leaf, index)
-            for part, (salted, _) in parts.items():
-                if commitment(part, salted) != getattr(committed, part):
+            for part, stated in zip(PARTS, committed[1:], strict=True):
+                if part in parts and commitment(part, parts[part][0]) != stated:
                     self.find(index, f"its {part} isn't what the leaf commits to")
             if len(parts) < len(PARTS):
                 self.closed[index] = ", ".join(part for part in PARTS if part not in parts)
@@ -180,7 +180,7 @@ class _Run:
             self._count_boards(index, row["boards"])
             if "subject" in parts and "terms" in parts:
                 self._compare_clear(index, row, committed.type, parts["terms"][1], parts["subject"][1])
-        except (KeyError, TypeError, ValueError, AttributeError, RecursionError, IntegrityBroken):
+        except (KeyError, TypeError, ValueError, AttributeError, StopIteration, RecursionError, IntegrityBroken):
             self.find(index, "its line isn't an entry of this format")
 
     def _count_boards(self, index: int, boards: dict[str, int]) -> None:  # (4)
@@ -285,7 +285,8 @@ def _json(line: bytes) -> JSON:
 def _read_parts(line: bytes) -> tuple[dict[str, tuple[bytes, Any]], Any]:
     """Read what stands behind the head of a line: each part that is there, as it was committed to and as a value.
 
-    What is hashed is the part's very text, salt in front. Raises ValueError for a line that isn't built in this way.
+    What is hashed is the part's very text, salt in front. Raises ValueError or StopIteration for a line that is built
+    in another way.
     """
     text = line.decode()
     parts: dict[str, tuple[bytes, Any]] = {}

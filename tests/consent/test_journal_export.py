@@ -413,6 +413,13 @@ def test_a_checkpoint_from_elsewhere_must_be_this_logs(lite: House, tmp_path: Pa
     assert said(verify_export(exported(filled(lite), tmp_path), KEY.public, note)) == [what]
 
 
+def test_without_a_key_a_checkpoint_must_still_be_of_this_log(lite: House, tmp_path: Path) -> None:
+    other = print_checkpoint(Checkpoint("other", 0, root([])), KEY)
+    assert said(verify_export(exported(filled(lite), tmp_path), None, other)) == [
+        "the checkpoint kept elsewhere: the checkpoint is of another log"
+    ]
+
+
 def test_something_that_was_erased_and_came_back_is_named(lite: House, tmp_path: Path) -> None:
     filled(lite)
     with reading(lite.databases.main) as session:
