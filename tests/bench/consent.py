@@ -201,13 +201,14 @@ def beside_casbin(made: Desk) -> Row:
     work, target = "a whole decision, 100,000 grants held", ">= 100x"
     try:
         import casbin
+        from casbin.persist.adapters.string_adapter import StringAdapter
     except ImportError:
         return not_measured(work, target, "pycasbin isn't installed")
     model = casbin.Model()
     model.load_model_from_text(CASBIN)
-    enforcer = casbin.Enforcer(model)
-    others = [[f"p{i}", SENDER, RECEIVER, "placement", "okr"] for i in range(100_000 - 4)]
-    enforcer.add_policies([*others, *([g, SENDER, RECEIVER, "placement", s] for g in HOLDERS for s in SECTIONS)])
+    rules = [f"p, p{i}, {SENDER}, {RECEIVER}, placement, okr" for i in range(100_000 - 4)]
+    rules += [f"p, {g}, {SENDER}, {RECEIVER}, placement, {s}" for g in HOLDERS for s in SECTIONS]
+    enforcer = casbin.Enforcer(model, StringAdapter("\n".join(rules)))
 
     def peer() -> None:
         assert all(enforcer.enforce(g, SENDER, RECEIVER, "placement", s) for g in HOLDERS for s in SECTIONS)
