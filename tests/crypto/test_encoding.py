@@ -227,3 +227,21 @@ def test_an_integer_stays_within_its_bounds() -> None:
             integer(value, 3, 5)
     with pytest.raises(EncodingRefused):
         integer(-1)
+
+
+def test_json_may_be_32_levels_deep_unless_said_otherwise() -> None:
+    for read in (parse, json_load):
+        assert read(b"[" * 32 + b"]" * 32, limit=LIMIT)
+        with pytest.raises(EncodingRefused, match=r"^the JSON is unbalanced or nested deeper than 32 levels$"):
+            read(b"[" * 33 + b"]" * 33, limit=LIMIT)
+
+
+def test_a_record_is_told_which_members_it_should_have() -> None:
+    with pytest.raises(EncodingRefused, match=r"^an object with exactly the members a, b is expected$"):
+        record({"a": 1}, "a", "b")
+
+
+def test_a_value_too_long_for_its_prefix_is_named_as_such() -> None:
+    assert lp(bytes(0xFFFF))[:2] == b"\xff\xff"
+    with pytest.raises(EncodingRefused, match=r"^a value is too long for its length prefix$"):
+        lp(bytes(0x10000))
