@@ -132,6 +132,16 @@ def test_one_row_edited_in_the_database_is_named(
     assert what in said(report)
 
 
+@pytest.mark.parametrize("part", PARTS)
+def test_one_part_that_is_gone_is_one_finding(lite: House, tmp_path: Path, part: str) -> None:
+    filled(lite)
+    with writing(lite.databases.main) as session:
+        session.execute(update(JournalPart).where(JournalPart.index == 2).values({part: None}))
+    report = verify_export(exported(lite, tmp_path), KEY.public)
+    assert said(report) == [f"entry 2: its {part} neither opens nor was erased"]
+    assert report.checked[1] == "5 entries opened against their commitments; 0 were erased"
+
+
 def test_a_row_taken_out_is_named_and_so_is_a_tail_cut_off(house: House, tmp_path: Path) -> None:
     filled(house)
     with writing(house.databases.main) as session:
