@@ -130,5 +130,10 @@ def test_a_gate_that_reads_too_early_is_found_out(region: Region, gate: str) -> 
 
     told = [each.index for each in done if each.what == "granted"]
     assert len(told) == CONTROL_ROUNDS
-    assert violations(region, file) == told
-    assert replayed(region, file) == dict.fromkeys(told, "WITHDRAWN")
+    # Not each of them: the guardian may have said yes again before the broken gate wrote, and then its luck is good.
+    found = violations(region, file)
+    assert found
+    assert set(found) <= set(told)
+    assert {index: why for index, why in replayed(region, file).items() if index in found} == dict.fromkeys(
+        found, "WITHDRAWN"
+    )
