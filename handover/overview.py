@@ -75,9 +75,7 @@ def _for_sender(parts: Parts, session: Session, row: Transfer, history: History)
         "waiting_for": sorted(waiting),
         "objections": _objections(parts, session, row, known),
         "views": _views(parts, session, row, known),
-        "released": [
-            {"sections": one.sections.split(","), "at": time(one.at), "outcome": one.outcome} for one in releases
-        ],
+        "released": [_release(each) for each in releases],
         "acknowledgement": _acknowledgement(row),
     }
 
