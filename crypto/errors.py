@@ -10,6 +10,7 @@ CryptoError
 ├── CheckpointRefused          a checkpoint or a receipt that isn't this log's, or isn't signed by it
 ├── StatementRefused           a certificate or a key statement that is malformed or not signed as it must be
 ├── KeyLogRefused              a key log that rolled back, forked, has a hole, or an entry that doesn't follow
+├── RecoveryRefused            a recovery file, an officer or an officer's part that can't give a school's keys back
 └── BundleRefused              a bundle that must not be trusted
     ├── BundleMalformed        its bytes aren't the format's
     ├── BundleUnsigned         its signatures aren't the sender's, or not those that its suite demands
@@ -76,6 +77,12 @@ class KeyLogRefused(CryptoError):
     """An entry doesn't follow on the key log before it, or no key is current."""
 
     reason = "KEY_LOG"
+
+
+class RecoveryRefused(CryptoError):
+    """A recovery file or a part of one is malformed or altered, or these officers can't open it together."""
+
+    reason = "RECOVERY"
 
 
 class DocumentChanged(CryptoError):
