@@ -3,7 +3,8 @@
 A checkpoint is a C2SP tlog-checkpoint: a signed note whose text is origin, size and root. A receipt is a C2SP
 tlog-proof: an entry's index, its inclusion proof, and a checkpoint. Of what those formats leave open this reader takes
 the narrow choice: the log signs with Ed25519 under its origin as key name, there are no extension lines, and every
-base64 is the one encoding. Signatures of others (witnesses) may stand beside the log's and are left alone.
+base64 is the one encoding. Signatures of others may stand beside the log's and are left alone here; those of witnesses
+are read in `cosignature`.
 """
 
 import base64
@@ -21,7 +22,9 @@ LIMIT = 16_384
 
 SIGNATURES_MAX = 32
 PROOF_MAX = 64
-_ED25519 = b"\x01"
+ED25519 = b"\x01"
+"""The type of a log's own key in a signed note."""
+
 _NAME = re.compile(r"[^\s+\x00-\x1f\x7f\ud800-\udfff]{1,200}")
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,18}")
 _SIGNATURE = re.compile(r"\u2014 (\S+) (\S+)")
@@ -54,27 +57,32 @@ class Receipt:
     extra: bytes = b""
 
 
-def key_id(name: str, public: bytes) -> bytes:
-    """Give the four bytes that tell an Ed25519 key in a signed note."""
-    return sha256(name.encode() + b"\n" + _ED25519 + public).digest()[:4]
+def key_id(name: str, public: bytes, kind: bytes = ED25519) -> bytes:
+    """Give the four bytes that tell a key of this type in a signed note."""
+    return sha256(name.encode() + b"\n" + kind + public).digest()[:4]
 
 
 def print_checkpoint(checkpoint: Checkpoint, key: SignKey) -> bytes:
     """Sign a checkpoint with the log's key; raises `CheckpointRefused` for an origin that can't be a key's name."""
     _check_origin(checkpoint.origin)
     text = checkpoint.text()
-    signature = _base64(key_id(checkpoint.origin, key.public) + key.sign_bare(text.encode()))
-    return f"{text}\n\u2014 {checkpoint.origin} {signature}\n".encode()
+    signature = key_id(checkpoint.origin, key.public) + key.sign_bare(text.encode())
+    return f"{text}\n".encode() + print_signature(checkpoint.origin, signature)
+
+
+def print_signature(name: str, signature: bytes) -> bytes:
+    """Print a line of a note: who signed, and the key id with what follows on it."""
+    return f"\u2014 {name} {_base64(signature)}\n".encode()
 
 
 def parse_checkpoint(note: bytes) -> Checkpoint:
     """Read a checkpoint without asking who signed it; raises `CheckpointRefused`."""
-    return _split(note)[0]
+    return read_note(note)[0]
 
 
 def verify_checkpoint(note: bytes, origin: str, public: bytes) -> Checkpoint:
     """Read a checkpoint that this log signed with this key; raises `CheckpointRefused` for any other."""
-    checkpoint, signatures = _split(note)
+    checkpoint, signatures = read_note(note)
     if checkpoint.origin != origin:
         raise CheckpointRefused("the checkpoint is of another log")
     wanted = key_id(origin, public)
@@ -129,22 +137,26 @@ def verify_receipt(receipt: Receipt, leaf: bytes, origin: str, public: bytes) ->
     return checkpoint
 
 
-def print_verifier(origin: str, public: bytes) -> str:
-    """Print a log's public key with its name, as C2SP tools take it: name, key id in hex, and type with key."""
-    _check_origin(origin)
-    return f"{origin}+{key_id(origin, public).hex()}+{_base64(_ED25519 + public)}"
+def print_verifier(name: str, public: bytes, kind: bytes = ED25519) -> str:
+    """Print a public key with its name, as C2SP tools take it: name, key id in hex, and type with key."""
+    _check_origin(name)
+    return f"{name}+{key_id(name, public, kind).hex()}+{_base64(kind + public)}"
 
 
-def parse_verifier(text: str) -> tuple[str, bytes]:
-    """Read what `print_verifier` gives: origin and public key; raises `CheckpointRefused`."""
-    origin, _, rest = text.partition("+")
-    public = _unbase64(rest.partition("+")[2], 1 + SIGN_PUBLIC_SIZE)[1:]
-    if print_verifier(origin, public) != text:
-        raise CheckpointRefused("not a verifier key of a log")
-    return origin, public
+def parse_verifier(text: str, kind: bytes = ED25519) -> tuple[str, bytes]:
+    """Read what `print_verifier` gives: name and public key; raises `CheckpointRefused`, for another type too."""
+    name, _, rest = text.partition("+")
+    public = _unbase64(rest.partition("+")[2], len(kind) + SIGN_PUBLIC_SIZE)[len(kind) :]
+    if print_verifier(name, public, kind) != text:
+        raise CheckpointRefused("not a verifier key of the kind that is needed")
+    return name, public
 
 
-def _split(note: bytes) -> tuple[Checkpoint, list[tuple[str, bytes]]]:
+def read_note(note: bytes) -> tuple[Checkpoint, list[tuple[str, bytes]]]:
+    """Read a signed note: the checkpoint, and each signature's name with its key id and what follows on it.
+
+    Nothing is verified. Raises `CheckpointRefused`.
+    """
     text, found, signed = _text(note).rpartition("\n\n")
     lines = signed.split("\n")
     if not found or lines.pop() != "" or not 0 < len(lines) <= SIGNATURES_MAX:
