@@ -39,10 +39,11 @@ class Cosigner:
 
 @dataclass(frozen=True, slots=True)
 class Cosignature:
-    """A cosignature that holds: which head, and the newest time (seconds since 1970) at which it was cosigned."""
+    """A cosignature that holds: of which head, at what time (seconds since 1970), and its line in the note."""
 
     checkpoint: Checkpoint
     time: int
+    line: bytes
 
 
 def parse_cosigner(text: str) -> Cosigner:
@@ -63,7 +64,7 @@ def cosign(checkpoint: Checkpoint, name: str, key: SignKey, time: int) -> bytes:
 
 
 def verify_cosignature(note: bytes, cosigner: Cosigner) -> Cosignature:
-    """Give what this witness said of a note; raises `CheckpointRefused` unless each of its signatures there holds.
+    """Give the newest that this witness said of a note; raises `CheckpointRefused` unless all it signed there holds.
 
     The log's own signature isn't looked at: that is `verify_checkpoint`.
     """
@@ -72,7 +73,8 @@ def verify_cosignature(note: bytes, cosigner: Cosigner) -> Cosignature:
     ours = [signed[_ID_SIZE:] for name, signed in signatures if (name, signed[:_ID_SIZE]) == wanted]
     if not ours:
         raise CheckpointRefused("the witness has not cosigned the checkpoint")
-    return Cosignature(checkpoint, max(_verified(checkpoint, said, cosigner.public) for said in ours))
+    time, said = max((_verified(checkpoint, said, cosigner.public), said) for said in ours)
+    return Cosignature(checkpoint, time, print_signature(cosigner.name, cosigner.key_id + said))
 
 
 def _verified(checkpoint: Checkpoint, said: bytes, public: bytes) -> int:

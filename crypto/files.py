@@ -1,5 +1,6 @@
 """Files that only their owner may read, written so that a crash leaves the old state or the new one."""
 
+import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,6 +43,31 @@ def write_private(path: Path, data: bytes) -> None:
     """Write a new private file in one step; raises TargetExists."""
     with new_file(path) as file:
         file.write(data)
+
+
+def replace_private(path: Path, data: bytes) -> None:
+    """Write a private file in the place of what has its name; a crash leaves the old one or the new one.
+
+    Writers of one name must keep each other out, with `locked`.
+    """
+    fresh = path.with_name(f".{path.name}.fresh")
+    for left in (fresh, partial_of(fresh)):  # by a writer that was killed
+        left.unlink(missing_ok=True)
+    write_private(fresh, data)
+    fresh.replace(path)
+    fsync_folder(path.parent)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Let one process at a time through, for what is kept in a folder; the folder is made where there is none."""
+    folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+    lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
 
 
 def partial_of(path: Path) -> Path:

@@ -11,11 +11,7 @@ The replica is `keylog.json` in the state folder, mode 0600, canonical JSON:
     {"v": 1, "checkpoint": NOTE, "leaves": [STATEMENT, ...]}
 """
 
-import fcntl
-import os
-import secrets
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -23,7 +19,7 @@ from typing import Final, Protocol
 
 from crypto.encoding import JSON, Printable, canon, integer, parse, record, text
 from crypto.errors import EncodingRefused
-from crypto.files import write_private
+from crypto.files import locked, replace_private
 from crypto.keyfile import KeyFile, PublicFile
 from crypto.keylog import KeyLog
 from crypto.statements import KINDS
@@ -88,7 +84,7 @@ def refresh(source: Source, trust: Trust, folder: Path) -> Directory:
 
     Raises KeyLogRefused, StatementRefused, CheckpointRefused and DirectoryRefused; the replica then stays as it was.
     """
-    with _locked(folder):
+    with locked(folder):
         known, note = _read(folder, trust)
         fresh = source.keylog_checkpoint()
         checkpoint = trust.verify(fresh, KEYS)
@@ -130,18 +126,4 @@ def _read(folder: Path, trust: Trust) -> tuple[Directory, bytes]:
 
 def _write(folder: Path, note: bytes, leaves: Sequence[bytes]) -> None:
     value: Printable = {"v": 1, "checkpoint": note.decode(), "leaves": [parse(leaf, limit=LIMIT) for leaf in leaves]}
-    fresh = folder / f"{FILE}.{secrets.token_hex(8)}"
-    write_private(fresh, canon(value))
-    fresh.replace(folder / FILE)
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Let one process at a time change the replica."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(lock)
+    replace_private(folder / FILE, canon(value))

@@ -14,6 +14,7 @@ from crypto.checkpoint import (
     LIMIT,
     Checkpoint,
     Receipt,
+    bare_note,
     key_id,
     parse_checkpoint,
     parse_receipt,
@@ -60,6 +61,15 @@ def test_a_witness_may_sign_beside_the_log() -> None:
     witness = base64.b64encode(b"abcd" + bytes(72)).decode()
     more = NOTE + f"\u2014 witness.example {witness}\n".encode()
     assert verify_checkpoint(more, ORIGIN, KEY.public) == HEAD
+
+
+def test_a_bare_note_has_one_signature_of_the_log_and_nobody_elses() -> None:
+    witness = f"\u2014 witness.example {base64.b64encode(b'abcd' + bytes(72)).decode()}\n".encode()
+    ours = NOTE[NOTE.index(b"\n\n") + 2 :]
+    for note in (NOTE, NOTE + witness + ours, NOTE[: -len(ours)] + witness + ours + ours):
+        assert bare_note(note, ORIGIN, KEY.public) == NOTE
+    with pytest.raises(CheckpointRefused, match="the log's key has not signed the checkpoint"):
+        bare_note(NOTE[: -len(ours)] + witness, ORIGIN, KEY.public)
 
 
 def test_every_byte_of_a_checkpoint_counts() -> None:

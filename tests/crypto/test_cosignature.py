@@ -49,7 +49,7 @@ def test_a_cosignature_is_what_another_computation_gives_and_says_when(time: int
     note = print_checkpoint(Checkpoint("log.example/journal", size, root), log)
     line = cosign(parse_checkpoint(note), NAME, KEY, time)
     assert line == _by_hand(note, NAME, KEY, time)
-    assert verify_cosignature(note + line, WITNESS) == Cosignature(parse_checkpoint(note), time)
+    assert verify_cosignature(note + line, WITNESS) == Cosignature(parse_checkpoint(note), time, line)
     assert verify_checkpoint(note + line, "log.example/journal", log.public).size == size
 
 
@@ -68,7 +68,7 @@ def test_every_bit_of_a_cosigned_text_and_of_the_line_counts() -> None:
 def test_of_several_cosignatures_the_newest_time_counts_and_each_must_hold() -> None:
     older, newer = cosign(HEAD, NAME, KEY, TIME - 5), cosign(HEAD, NAME, KEY, TIME + 5)
     for lines in (older + LINE + newer, newer + older + LINE):
-        assert verify_cosignature(NOTE + lines, WITNESS).time == TIME + 5
+        assert verify_cosignature(NOTE + lines, WITNESS) == Cosignature(HEAD, TIME + 5, newer)
     moved = newer.replace(newer.split()[-1], _shifted(newer))
     with pytest.raises(CheckpointRefused, match="the witness's signature on the checkpoint doesn't hold"):
         verify_cosignature(NOTE + LINE + moved, WITNESS)
