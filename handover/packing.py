@@ -146,7 +146,9 @@ def pack(
         )
         shares_file.write(print_shares(sealed.shares))
         if order.transfer:
-            versions.remember_packed(keyfile, order.transfer, sealed.core.bundle, macs, sealed.core.versions, filled)
+            versions.remember_packed(
+                keyfile, order.transfer, sealed.core.bundle, macs, sealed.core.versions, filled, now
+            )
     flagged = tuple(Flagged(number, seen.flags) for number, (_, seen) in enumerate(looked, 1) if seen.flags)
     core = sealed.core
     return Packed(core.bundle, filled, core.versions, core.supersedes, core.expires_at, left_out, flagged)

@@ -58,7 +58,7 @@ def send(
         answer = client.upload(transfer, printed, stream, f"send-{name}", progress)  # (5)
     if answer.get("bundle") != name:
         raise SendingRefused("the service acknowledged another bundle; the shares are kept")
-    versions.remember_sent(keyfile, transfer, reader.manifest.core.bundle)
+    versions.remember_sent(keyfile, transfer, reader.manifest.core.bundle, now)
     shares.unlink()
     return answer
 

@@ -100,7 +100,7 @@ def test_versions_never_pass_from_one_transfer_to_another(folder: Path) -> None:
 def test_a_bundle_supersedes_the_one_that_was_sent_and_not_one_that_was_only_packed(folder: Path) -> None:
     first = packed(folder, "1")
     assert packed(folder, "2").supersedes is None
-    versions.remember_sent(folder / "a.key", "t-1", first.bundle)
+    versions.remember_sent(folder / "a.key", "t-1", first.bundle, NOW)
     assert packed(folder, "3").supersedes == first.bundle
     with pytest.raises(VersionsRefused, match="sent already"):
         versions.filled_sections(folder / "a.key", first.bundle)
@@ -124,7 +124,7 @@ def test_the_record_tells_nothing_of_the_content_and_is_private(folder: Path) ->
 
 
 @pytest.mark.parametrize(
-    "data", [b"{}", b"", b'{"packed":{},"transfers":{},"v":2}', b'{"packed":{},"transfers":[],"v":1}', b"x"]
+    "data", [b"{}", b"", b'{"packed":{},"transfers":{},"v":1}', b'{"packed":{},"transfers":[],"v":2}', b"x"]
 )
 def test_a_damaged_record_stops_packing_and_leaves_nothing(folder: Path, data: bytes) -> None:
     (folder / "a.key.versions").write_bytes(data)
