@@ -15,7 +15,9 @@ from crypto.sign import verify_bare
 COSIGNATURE = b"\x04"
 """The type of a witness's Ed25519 key in a signed note."""
 
-TIME_MAX = 2**63 - 1
+TIME_MAX = 253_402_300_799
+"""The last second of the year 9999: what every calendar can show."""
+
 _TIME_SIZE = 8
 _ID_SIZE = 4
 

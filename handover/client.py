@@ -15,9 +15,10 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, BinaryIO, Final, Self
 from urllib.parse import quote
 
-from crypto.encoding import JSON, Printable, b64, canon, json_load
+from crypto.encoding import JSON, Printable, b64, canon, json_load, unb64
 from crypto.errors import EncodingRefused
 from crypto.keyfile import KeyFile
+from crypto.merkle import HASH_SIZE
 from handover.errors import HandoverError, RequestRefused, SettingsRefused
 from handover.roles import Role
 from handover.settings import check_origin
@@ -119,6 +120,21 @@ class PublicClient:
     def journal_checkpoint(self) -> bytes:
         """Get the journal's signed checkpoint."""
         return self._text("/v1/journal/checkpoint")
+
+    def journal_consistency(self, old: int, new: int) -> list[bytes]:
+        """Get the proof that the journal of the old size is how that of the new size began."""
+        answer = self._json("GET", f"/v1/journal/consistency?old={old}&new={new}")
+        proof = answer.get("proof")
+        if not isinstance(proof, list):
+            raise _odd()
+        try:
+            return [unb64(hashed, HASH_SIZE) for hashed in proof]
+        except EncodingRefused:
+            raise _odd() from None
+
+    def post_witnessed(self, note: bytes) -> dict[str, JSON]:
+        """Hand over a checkpoint of the journal that a witness has cosigned."""
+        return self._json("POST", "/v1/journal/witnessed", {"note": note.decode()})
 
     def _json(self, method: str, path: str, body: Printable = None) -> dict[str, JSON]:
         content, headers = (b"", {}) if body is None else self._body(body)

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
@@ -127,6 +128,7 @@ def test_a_time_that_can_not_be_stated_is_refused(time: int) -> None:
 
 
 def test_the_smallest_and_the_largest_time_can_be_stated() -> None:
+    assert datetime.fromtimestamp(TIME_MAX, UTC) == datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
     for time in (1, TIME_MAX):
         assert verify_cosignature(NOTE + cosign(HEAD, NAME, KEY, time), WITNESS).time == time
 
