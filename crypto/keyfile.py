@@ -91,6 +91,23 @@ class PublicIdentity:
         return _groups(label("fingerprint") + lp(kid(self.kind, self.public)))
 
 
+@dataclass(frozen=True, slots=True)
+class PublicOfficer:
+    """The public key (X-Wing) of an officer who may help to recover a school's keys."""
+
+    public: bytes
+
+    @property
+    def kid(self) -> bytes:
+        """The name of the public key."""
+        return kid("officer", self.public)
+
+    @property
+    def fingerprint(self) -> str:
+        """160 bits over the key in eight groups of four characters."""
+        return _groups(label("fingerprint") + lp(self.kid))
+
+
 def print_public(keys: PublicFile) -> bytes:
     """Print a public file as canonical JSON."""
     return canon(_public_value(keys))
@@ -162,6 +179,49 @@ def parse_identity(data: bytes, passphrase: str) -> SignKey:
     if key.public != identity.public:
         raise KeyRefused("the private key doesn't belong to the public one beside it")
     return key
+
+
+def print_officer_public(officer: PublicOfficer) -> bytes:
+    """Print an officer's public key as canonical JSON."""
+    return canon(_officer_value(officer))
+
+
+def parse_officer_public(data: bytes) -> PublicOfficer:
+    """Read an officer's public key; raises KeyRefused."""
+    try:
+        return _officer(record(parse(data, limit=FILE_LIMIT), "public", "type", "v"))
+    except EncodingRefused as error:
+        raise KeyRefused(f"not an officer's public file: {error}") from None
+
+
+def print_officer(key: SealKey, passphrase: str) -> bytes:
+    """Print an officer's private key under a passphrase; raises PassphraseRefused."""
+    return _print_sealed(_officer_value(PublicOfficer(key.public)), key.seed, passphrase)
+
+
+def parse_officer(data: bytes, passphrase: str) -> SealKey:
+    """Read an officer's private key; raises KeyRefused and PassphraseRefused."""
+    value, sealed = _parse_sealed(data, "public", "type", "v")
+    try:
+        officer = _officer(value)
+    except EncodingRefused as error:
+        raise KeyRefused(f"not an officer's file: {error}") from None
+    key = SealKey.from_seed(_unwrap(sealed, passphrase, canon(value), SEED_SIZE))
+    if key.public != officer.public:
+        raise KeyRefused("the private key doesn't belong to the public one beside it")
+    return key
+
+
+def _officer_value(officer: PublicOfficer) -> dict[str, Printable]:
+    return {"v": 1, "type": "officer", "public": b64(officer.public)}
+
+
+def _officer(value: dict[str, JSON]) -> PublicOfficer:
+    _check_version(value)
+    text(value["type"], "officer")
+    officer = PublicOfficer(unb64(value["public"], SEAL_PUBLIC_SIZE))
+    check_seal_public(officer.public)
+    return officer
 
 
 def _public_value(keys: PublicFile) -> dict[str, Printable]:
