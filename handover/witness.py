@@ -43,7 +43,7 @@ from crypto.encoding import JSON, Printable, canon, integer, parse, record, text
 from crypto.errors import CheckpointRefused, CryptoError, EncodingRefused, ProofRefused
 from crypto.files import locked, replace_private, write_private
 from crypto.keys import SEED_SIZE, SignKey
-from crypto.merkle import verify_consistency
+from crypto.merkle import EMPTY_ROOT, verify_consistency
 from handover.errors import HandoverError, RequestRefused
 
 KEY: Final = "witness.key"
@@ -171,7 +171,7 @@ def _doesnt_follow(log: Log, old: int, proof: Sequence[bytes], shown: Checkpoint
     if newest and newest.size == shown.size and newest.root != shown.root:  # (5)
         return Reason.FORKED
     try:  # (6)
-        verify_consistency(old, shown.size, newest.root if newest else shown.root, shown.root, proof)
+        verify_consistency(old, shown.size, newest.root if newest else EMPTY_ROOT, shown.root, proof)
     except ProofRefused:
         return Reason.NOT_CONSISTENT
     return None
