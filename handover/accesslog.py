@@ -36,6 +36,8 @@ class Did(IntEnum):
     ACKNOWLEDGED = 0x2D
     BOARD_JOINED = 0x2E
     KEYS_PUBLISHED = 0x2F
+    DPO_STATED = 0x30
+    WITNESS_ENROLLED = 0x70
 
 
 def staff(caller: Caller) -> Actor:

@@ -300,7 +300,7 @@ def _tell_readers(parts: Parts, act: Act, transfer: Transfer, before: Bundle) ->
     }
     people = contacts(parts.keystore, act.session, transfer.pupil)
     for person in sorted(readers & set(people)):
-        post(parts, act, transfer.pupil, people[person].mail, "new_version")
+        post(parts, act, transfer.pupil, people[person], "new_version")
     opened = act.session.scalar(select(Release.index).where(Release.bundle == before.id).limit(1))
     return len(readers & set(people)) + (opened is not None)
 

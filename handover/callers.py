@@ -13,16 +13,15 @@ from handover.tables import Nonce, School, SchoolKey
 
 
 @dataclass(frozen=True, slots=True)
-class RequestKey:
-    """The public key that a school signs its requests with now."""
+class Signer:
+    """The school that signs its requests with a key, and its board."""
 
     school: str
     board: str
-    public: bytes
 
 
-def request_key(parts: Parts, kid: bytes, now: datetime) -> RequestKey | None:
-    """Give the request key of this kid when it is current now, or None."""
+def request_key(parts: Parts, kid: bytes, now: datetime) -> tuple[Signer, bytes] | None:
+    """Give whose request key this kid is, and the public key, when it is current now; or None."""
     of_kid = select(SchoolKey, School.board).join(School, School.code == SchoolKey.school).where(SchoolKey.kid == kid)
     with reading(parts.main) as session:
         found = session.execute(of_kid).one_or_none()
@@ -31,7 +30,7 @@ def request_key(parts: Parts, kid: bytes, now: datetime) -> RequestKey | None:
     key, board = found
     if key.kind != "request" or key.state != "current" or not key.valid_from <= now < key.valid_until:
         return None
-    return RequestKey(key.school, board, key.public)
+    return Signer(key.school, board), key.public
 
 
 def use_nonce(parts: Parts, signed: Signed) -> None:

@@ -71,8 +71,9 @@ def change_custody(parts: Parts, caller: Caller, once: Once, pupil: str, body: M
         before = contacts(parts.keystore, act.session, pupil)
         persons = _Stated(parts, act, caller, pupil, birth_date, body, "").take_over(once, told=True)
         after = contacts(parts.keystore, act.session, pupil)
-        for mail in sorted({contact.mail for contact in (*before.values(), *after.values())}):
-            post(parts, act, pupil, mail, NOTICE)
+        told = {contact.mail: contact for contact in (*before.values(), *after.values())}
+        for mail in sorted(told):
+            post(parts, act, pupil, told[mail], NOTICE)
         return {"pupil": pupil, "persons": persons}
 
     with reading(parts.main) as session:

@@ -175,7 +175,7 @@ def _recorded(
         made = work(_Visit(parts, act, transfer, visitor, this.key))
         for contact in reachable(parts, act, visitor.pupil).values():
             if contact.person != visitor.person:
-                post(parts, act, visitor.pupil, contact.mail, "changed")
+                post(parts, act, visitor.pupil, contact, "changed")
         return {"events": [event.id for event in made], **more}
 
     told = carry_out(parts, this, lambda: parts.journal.act(pupil=visitor.pupil), recorded)

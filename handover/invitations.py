@@ -70,10 +70,11 @@ def invite(parts: Parts, caller: Caller, once: Once, transfer: str, person: str)
                 secret_hash=_hash(secret),
                 expires_at=expires_at,
                 attempts_left=ATTEMPTS,
+                sent_at=act.now,
             )
         )
         until = date_in_words(expires_at)
-        post(parts, act, pupil, contact.mail, "invitation", token=f"{identifier}.{secret}", until=until)
+        post(parts, act, pupil, contact, "invitation", token=f"{identifier}.{secret}", until=until)
         record(
             act,
             Did.INVITED,

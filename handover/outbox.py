@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import secrets
+from collections.abc import Mapping
 from typing import Final
 
 from sqlalchemy import delete, select
@@ -16,7 +17,11 @@ from sqlalchemy import delete, select
 from consent.db import reading, writing
 from consent.journal import Act
 from handover.parts import Parts
+from handover.people import CONTACT, Contact
 from handover.tables import Message
+
+DPO: Final = "dpo"
+"""The kind of key under which an FG's mail address stands."""
 
 TEXTS: Final = {
     "invitation": (
@@ -51,13 +56,26 @@ TEXTS: Final = {
 }
 
 
-def post(parts: Parts, act: Act, pupil: str, mail: str, text: str, **words: str) -> None:
-    """Put a message in the outbox, inside the transaction that causes it."""
+def post(parts: Parts, act: Act, pupil: str, contact: Contact, text: str, **words: str) -> None:
+    """Put a message to somebody of a pupil's in the outbox, inside the transaction that causes it."""
+    _post(parts, act, pupil, (CONTACT, contact.person), contact.mail, text, words)
+
+
+def post_to_dpo(parts: Parts, act: Act, owner: str, mail: str, text: str, **words: str) -> None:
+    """Put a message to a board's FG in the outbox; `owner` names the key that the address stands under."""
+    _post(parts, act, None, (DPO, owner), mail, text, words)
+
+
+def _post(
+    parts: Parts, act: Act, pupil: str | None, owner: tuple[str, str], mail: str, text: str, words: Mapping[str, str]
+) -> None:
     subject, body = TEXTS[text]
     message = {"to": mail, "subject": subject, "body": body.format(origin=parts.settings.origin, **words)}
     identifier = secrets.token_hex(16)
-    sealed = parts.keystore.seal("pupil", pupil, json.dumps(message).encode(), _aad(identifier))
-    act.session.add(Message(id=identifier, pupil=pupil, sealed=sealed, created_at=act.now))
+    kind, name = owner
+    sealed = parts.keystore.seal(kind, name, json.dumps(message).encode(), _aad(identifier))
+    row = Message(id=identifier, pupil=pupil, owner_kind=kind, owner=name, sealed=sealed, created_at=act.now)
+    act.session.add(row)
 
 
 def text_sha256(parts: Parts, text: str) -> str:
@@ -70,7 +88,7 @@ def deliver(parts: Parts) -> int:
     with reading(parts.main) as session:
         waiting = list(session.scalars(select(Message).order_by(Message.created_at).limit(500)))
     for row in waiting:
-        message = parts.keystore.open("pupil", row.pupil, row.sealed, _aad(row.id))
+        message = parts.keystore.open(row.owner_kind, row.owner, row.sealed, _aad(row.id))
         _write(parts, row.id, message)
         with writing(parts.main) as session:
             session.execute(delete(Message).where(Message.id == row.id))

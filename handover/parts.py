@@ -35,6 +35,14 @@ class Caller:
 
 
 @dataclass(frozen=True, slots=True)
+class Examiner:
+    """Who asks: a board's FG, by a signature with the key that the board's identity has stated."""
+
+    board: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Parts:
     """The databases, the journal, the key store and the ciphertext store of one service."""
 

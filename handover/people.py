@@ -1,12 +1,14 @@
 """Pupils and the people who may speak for them, as a board knows them.
 
-A pupil is a board's own pseudonymous record: one child at two boards is two records. Names, mail addresses and birth
-dates are sealed under the pupil's key; the board's pupil number is kept as a keyed hash alone.
+A pupil is a board's own pseudonymous record: one child at two boards is two records. The child's first name and birth
+date are sealed under the pupil's key, how somebody can be reached under a key of that person's own; the board's pupil
+number is kept as a keyed hash alone.
 """
 
 import json
 from dataclasses import dataclass
 from datetime import date
+from typing import Final
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -20,6 +22,9 @@ from consent.terms import Level, Role
 from handover.errors import not_found
 from handover.parts import Caller, Parts
 from handover.tables import Person
+
+CONTACT: Final = "contact"
+"""The kind of key under which contact data stands: one for each person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +59,10 @@ def child_of(keystore: KeyStore, pupil: Pupil) -> Child:
 
 
 def contacts(keystore: KeyStore, session: Session, pupil: str) -> dict[str, Contact]:
-    """Unseal who can be reached about a pupil, by person."""
+    """Unseal who can be reached about a pupil, by person. Whose contact has ended is left out."""
     found = {}
-    for row in session.scalars(select(Person).where(Person.pupil == pupil)):
-        data = json.loads(keystore.open("pupil", pupil, row.sealed, aad("person", row.id)))
+    for row in session.scalars(select(Person).where(Person.pupil == pupil, Person.sealed.is_not(None))):
+        data = json.loads(keystore.open(CONTACT, row.id, row.sealed or b"", aad("person", row.id)))
         found[row.id] = Contact(row.id, Role(data["role"]), data["name"], data["mail"])
     return found
 
@@ -77,9 +82,10 @@ def own_pupil(session: Session, caller: Caller, pupil: str) -> Pupil:
 
 
 def keep_contact(keystore: KeyStore, session: Session, pupil: str, contact: Contact) -> None:
-    """Keep how somebody can be reached, sealed under the pupil's key."""
+    """Keep how somebody can be reached, sealed under a key of that person's own, which ends when contact does."""
     data = {"role": str(contact.role), "name": contact.name, "mail": contact.mail}
-    sealed = keystore.seal("pupil", pupil, json.dumps(data).encode(), aad("person", contact.person))
+    key = keystore.new_key(CONTACT, contact.person)
+    sealed = key.seal(json.dumps(data).encode(), aad("person", contact.person))
     session.merge(Person(id=contact.person, pupil=pupil, sealed=sealed))
 
 

@@ -47,6 +47,23 @@ class SchoolKey(Main):
     entry: Mapped[int]
 
 
+class Dpo(Main):
+    """A key of a board's FG, as the board's identity stated it. `name` is the board's own pseudonym for the person.
+
+    `sealed` holds the mail address for reminders, under a key of this FG's own.
+    """
+
+    __tablename__ = "dpo"
+    kid: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    board: Mapped[str] = mapped_column(ForeignKey("board.code"), index=True)
+    name: Mapped[str] = mapped_column(String(64))
+    public: Mapped[bytes] = mapped_column(LargeBinary(32))
+    valid_until: Mapped[datetime] = mapped_column(UTC)
+    revoked: Mapped[bool] = mapped_column(default=False)
+    stated_at: Mapped[datetime] = mapped_column(UTC)
+    sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
+
+
 class KeyLogEntry(Main):
     """One plain leaf of the public key log, with the root and the signed checkpoint of the tree that it ends."""
 
@@ -58,12 +75,15 @@ class KeyLogEntry(Main):
 
 
 class Person(Main):
-    """Somebody who may speak for a pupil, or the pupil: `sealed` holds name, mail address and role."""
+    """Somebody who may speak for a pupil, or the pupil: `sealed` holds name, mail address and role.
+
+    It is sealed under a key of this person's own (`contact`), so that it can end before the pupil's record does.
+    """
 
     __tablename__ = "person"
     id: Mapped[str] = mapped_column(ID, primary_key=True)
     pupil: Mapped[str] = mapped_column(ForeignKey("pupil.id"), index=True)
-    sealed: Mapped[bytes] = mapped_column(LargeBinary)
+    sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
 
 
 class Transfer(Main):
@@ -102,6 +122,8 @@ class Invitation(Main):
     secret_hash: Mapped[bytes] = mapped_column(LargeBinary(32))
     expires_at: Mapped[datetime] = mapped_column(UTC)
     attempts_left: Mapped[int]
+    sent_at: Mapped[datetime] = mapped_column(UTC)
+    reminded: Mapped[int] = mapped_column(default=0)
 
 
 class Words(Main):
@@ -115,11 +137,16 @@ class Words(Main):
 
 
 class Message(Main):
-    """A message waiting to be delivered, sealed; the row goes when it has been handed over."""
+    """A message waiting to be delivered; the row goes when it has been handed over.
+
+    It is sealed under the key of whom it goes to: `owner_kind` is `contact` (a person) or `dpo` (an FG).
+    """
 
     __tablename__ = "message"
     id: Mapped[str] = mapped_column(ID, primary_key=True)
-    pupil: Mapped[str] = mapped_column(ForeignKey("pupil.id"), index=True)
+    pupil: Mapped[str | None] = mapped_column(ForeignKey("pupil.id"), index=True)
+    owner_kind: Mapped[str] = mapped_column(String(20))
+    owner: Mapped[str] = mapped_column(String(110))
     sealed: Mapped[bytes] = mapped_column(LargeBinary)
     created_at: Mapped[datetime] = mapped_column(UTC)
 
@@ -165,6 +192,51 @@ class Release(Main):
     at: Mapped[datetime] = mapped_column(UTC)
     outcome: Mapped[str | None] = mapped_column(String(10))
     closed: Mapped[int | None]
+
+
+class Proposal(Main):
+    """What one member of staff proposed and a second one has to confirm: an emergency release.
+
+    `sealed` holds ground, sections, end and reason, under the pupil's key.
+    """
+
+    __tablename__ = "proposal"
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    transfer: Mapped[str] = mapped_column(ForeignKey("transfer.id"), index=True)
+    pupil: Mapped[str] = mapped_column(ForeignKey("pupil.id"), index=True)
+    staff: Mapped[str] = mapped_column(String(80))
+    sealed: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[datetime] = mapped_column(UTC)
+
+
+class Lease(Main):
+    """A sweep's claim on one thing that is due, so that several sweeps at once don't stumble over each other."""
+
+    __tablename__ = "lease"
+    kind: Mapped[str] = mapped_column(String(40), primary_key=True)
+    id: Mapped[str] = mapped_column(String(80), primary_key=True)
+    holder: Mapped[str] = mapped_column(String(32))
+    until: Mapped[datetime] = mapped_column(UTC)
+
+
+class Sweep(Main):
+    """When sweeps ran: a clock that goes back, or far ahead since the last one, is noticed by it."""
+
+    __tablename__ = "sweep"
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    begun_at: Mapped[datetime] = mapped_column(UTC, index=True)
+    ended_at: Mapped[datetime | None] = mapped_column(UTC)
+
+
+class Witness(Main):
+    """An enrolled witness of the journal by its verifier key, and the newest checkpoint that it cosigned."""
+
+    __tablename__ = "witness"
+    name: Mapped[str] = mapped_column(String(100), primary_key=True)
+    verifier: Mapped[str] = mapped_column(String(200))
+    size: Mapped[int | None]
+    note: Mapped[bytes | None] = mapped_column(LargeBinary)
+    witnessed_at: Mapped[datetime | None] = mapped_column(UTC)
 
 
 class Nonce(Main):

@@ -17,6 +17,7 @@ from typing import Any
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from consent.fields import print_time
 from consent.journal import Journal
 from consent.keystore import KeyStore
 from consent.ledger import Ledger
@@ -130,6 +131,7 @@ class Region:
         self.http: FlaskClient = self.app.test_client()
         self.boards: dict[str, Board] = {}
         self.schools: dict[str, School] = {}
+        self.dpos: dict[str, SignKey] = {}
 
     # The register and the boards.
 
@@ -170,6 +172,33 @@ class Region:
         body = {"statements": [parse(leaf, limit=LIMIT) for leaf in leaves]}
         return expect(self.http.post(f"/v1/schools/{school}/keys", json=body), 201)
 
+    # The FG of a board.
+
+    def dpo(self, of: str, called: str = "fg-1", status: int = 200, **changed: Any) -> SignKey:
+        """Let a board state who its FG is; gives that FG's key."""
+        key: SignKey = changed.pop("dpo_key", None) or SignKey.generate("dpo")
+        by = changed.pop("by", None) or self.boards[of].identity
+        statement = {
+            "v": 1,
+            "board": of,
+            "name": called,
+            "public": b64(key.public),
+            "mail": f"{called}@{of}.test",
+            "valid_until": print_time(now() + YEARS),
+            "state": "current",
+            "made_at": print_time(now()),
+        } | changed
+        body = {"dpo": statement, "signature": b64(sign(by, "dpo", canon(statement)))}
+        expect(self.http.put(f"/v1/boards/{of}/dpos", json=body), status)
+        self.dpos[of] = key
+        return key
+
+    def examine(
+        self, board: str, method: str, path: str, body: object = None, *, name: str = "fg-1", **options: Any
+    ) -> TestResponse:
+        """Send one signed request of a board's FG."""
+        return self._signed(self.dpos[board], method, path, body, staff=name, role="dpo", **options)
+
     # A school's requests.
 
     def send(
@@ -186,6 +215,23 @@ class Region:
         **kwargs: Any,
     ) -> TestResponse:
         """Send one signed request of a school."""
+        by = self.schools[school].keys.request
+        how = {"role": role, "staff": staff, "key": key, "content_type": content_type}
+        return self._signed(by, method, path, body, **how, **kwargs)
+
+    def _signed(
+        self,
+        by: SignKey,
+        method: str,
+        path: str,
+        body: object,
+        *,
+        role: str,
+        staff: str,
+        key: str | None = None,
+        content_type: str = "application/json",
+        **kwargs: Any,
+    ) -> TestResponse:
         data = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         headers = {"Overdracht-Staff": f'"{staff}";role={role}'}
         if method != "GET":
@@ -193,13 +239,12 @@ class Region:
         if data:
             headers["Content-Type"] = content_type
             headers["Content-Digest"] = content_digest(sha256(data).digest())
-        request_key = self.schools[school].keys.request
         signed = sign_request(
             method,
             ORIGIN + path,
             headers,
-            kid=request_key.kid,
-            sign=request_key.sign_bare,
+            kid=by.kid,
+            sign=by.sign_bare,
             now=now(),
             body=bool(data),
         )

@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from functools import wraps
 from http import HTTPStatus
 from typing import Any, Final, ParamSpec, TypeVar, cast
@@ -18,11 +19,12 @@ from webargs.flaskparser import FlaskParser
 
 from crypto.encoding import json_load
 from crypto.errors import EncodingRefused
-from handover.callers import RequestKey, request_key, use_nonce
+from handover.callers import request_key, use_nonce
+from handover.dpos import dpo_key
 from handover.errors import RequestRefused
 from handover.idempotency import Once
 from handover.logs import log
-from handover.parts import Caller, Parts
+from handover.parts import Caller, Examiner, Parts
 from handover.roles import Action, Role, may
 from handover.signing import SignatureRefused, parse_content_digest, verify_request
 
@@ -121,18 +123,18 @@ def _has_body() -> bool:
     )
 
 
-def _verify() -> RequestKey:
-    """Check the signature and spend its nonce; gives the key that signed."""
+def _verify(known: Callable[[Parts, bytes, datetime], tuple[R, bytes] | None]) -> R:
+    """Check the signature and spend its nonce; gives whose key `known` says it is."""
     service = parts()
     now = service.clock()
-    found: dict[bytes, RequestKey] = {}
+    found: dict[bytes, R] = {}
 
     def find(kid: bytes) -> bytes | None:
-        key = request_key(service, kid, now)
+        key = known(service, kid, now)
         if key is None:
             return None
-        found[kid] = key
-        return key.public
+        found[kid] = key[0]
+        return key[1]
 
     target = service.settings.origin + request.full_path.rstrip("?")
     headers = dict(request.headers.items())
@@ -151,7 +153,7 @@ def signed(action: Action) -> Callable[[Callable[P, R]], Callable[P, R]]:
     def decorate(view: Callable[P, R]) -> Callable[P, R]:
         @wraps(view)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
-            key = _verify()
+            key = _verify(request_key)
             staff, role = _staff()
             if not may(role, action):
                 raise RequestRefused("ROLE_REFUSED", 403, f"The role {role} may not do this; see handover/roles.py.")
@@ -165,6 +167,21 @@ def signed(action: Action) -> Callable[[Callable[P, R]], Callable[P, R]]:
     return decorate
 
 
+def examined(view: Callable[P, R]) -> Callable[P, R]:
+    """Let a route be used only by a board's FG, whose request is signed with the key that the board stated."""
+
+    @wraps(view)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+        g.examiner = _verify(dpo_key)
+        if request.headers.get("Overdracht-Staff") != f'"{g.examiner.name}";role=dpo':
+            raise RequestRefused("STAFF_REFUSED", 400, "Overdracht-Staff must name the FG whose key this is, role dpo.")
+        return view(*args, **kwargs)
+
+    documented: Callable[P, R] = Blueprint.doc(security=[{"signature": []}], responses=SIGNED_ERRORS)(guarded)
+    documented.action = "dpo"  # type: ignore[attr-defined]
+    return documented
+
+
 def public(view: Callable[P, R]) -> Callable[P, R]:
     """Say that a route is for everybody, or carries signatures of its own."""
     view.action = None  # type: ignore[attr-defined]
@@ -174,6 +191,11 @@ def public(view: Callable[P, R]) -> Callable[P, R]:
 def caller() -> Caller:
     """Give the school that asks; only inside a signed route."""
     return cast(Caller, g.caller)
+
+
+def examiner() -> Examiner:
+    """Give the FG who asks; only inside an examined route."""
+    return cast(Examiner, g.examiner)
 
 
 def once(who: str) -> Once:

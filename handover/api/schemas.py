@@ -82,6 +82,13 @@ class PolicyStatement(Schema):
     signature = fields.String(required=True, validate=validate.Length(86, 86))
 
 
+class DpoStatement(Schema):
+    """A board's word on who its FG is, signed by its identity."""
+
+    dpo = fields.Dict(required=True)
+    signature = fields.String(required=True, validate=validate.Length(86, 86))
+
+
 class Statements(Schema):
     """Key statements of one set."""
 
@@ -206,6 +213,19 @@ class Start(Schema):
     """From which index on."""
 
     start = fields.Integer(load_default=0, validate=validate.Range(0, 2**40))
+
+
+class Sizes(Schema):
+    """Two sizes of the journal, the older one first."""
+
+    old = fields.Integer(required=True, validate=validate.Range(0, 2**40))
+    new = fields.Integer(required=True, validate=validate.Range(0, 2**40))
+
+
+class Witnessed(Schema):
+    """A signed note of the journal with a witness's cosignature in it."""
+
+    note = fields.String(required=True, validate=validate.Length(1, 16384))
 
 
 class Token(Schema):

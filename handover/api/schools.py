@@ -5,7 +5,7 @@ from typing import Any
 from flask import Response
 
 from consent.db import reading
-from handover import schools
+from handover import dpos, schools
 from handover.api import schemas
 from handover.api.door import Blueprint, parts, public
 
@@ -29,6 +29,15 @@ def join(body: dict[str, Any]) -> dict[str, Any]:
 def choose_policy(body: dict[str, Any], board: str) -> dict[str, Any]:
     """Record a board's choice of policy, signed by its identity."""
     return schools.choose_policy(parts(), board, body["policy"], body["signature"])
+
+
+@blueprint.route("/boards/<string(maxlength=40):board>/dpos", methods=["PUT"])
+@public
+@blueprint.arguments(schemas.DpoStatement)
+@blueprint.response(200)
+def state_dpo(body: dict[str, Any], board: str) -> dict[str, Any]:
+    """Record who is a board's FG, signed by its identity."""
+    return dpos.state(parts(), board, body["dpo"], body["signature"])
 
 
 @blueprint.route("/schools/<string(maxlength=6):school>/keys", methods=["POST"])

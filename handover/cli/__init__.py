@@ -6,6 +6,7 @@ hold a child's data.
 
 import errno
 import importlib
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,10 +24,12 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "open": ("handover.cli.pack:open_", "Open a bundle into a folder."),
     "transfer": ("handover.cli.school:transfer", "Open, list and cancel transfers."),
     "send": ("handover.cli.school:send", "Send a sealed bundle to the service."),
+    "reseal": ("handover.cli.reseal:reseal", "Seal again what was sealed to a key that its receiver no longer uses."),
     "inbox": ("handover.cli.school:inbox", "List the transfers addressed to this school."),
     "fetch": ("handover.cli.school:fetch", "Ask for the sections of a transfer and open what is released."),
     "ack": ("handover.cli.school:ack", "Confirm receipt, and say whether the pupil was placed."),
     "journal": ("handover.cli.journal:journal", "Export the journal and verify an export offline."),
+    "witness": ("handover.cli.witness:witness", "Watch the journal from another machine, and cosign it."),
 }
 """Command -> where it is defined, and its line in the help. Read without importing the command."""
 
@@ -115,5 +118,6 @@ def _place(problem: Exception) -> str:
 @click.version_option(package_name="overdracht", prog_name="handover")
 def main() -> None:
     """Hand a dossier over from school to school, sealed, and only as the family's consent allows."""
+    os.umask(0o077)  # what a command writes is its owner's alone, databases included
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(encoding="utf-8")

@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from handover.cli.dpo import dpo
 from handover.cli.policy import policy
 from handover.cli.reading import KEYS_LIMIT, read_bytes, read_identity, read_public, school_code
+from handover.cli.recovery import officer, recovery, rotate
 from handover.cli.terminal import EXISTING, FOLDER, NEW, InputRefused, answer, as_json, passphrase, remark
 
 if TYPE_CHECKING:
+    from crypto.keyfile import Kind as SingleKind
     from crypto.statements import Kind, State
 
 
@@ -22,15 +25,20 @@ def key() -> None:
 @key.command()
 @click.option("--out", type=NEW, required=True, help="File for the private key; its public key goes to FILE.pub.")
 @click.option("--root", is_flag=True, help="Make a register's root instead, which certifies boards.")
+@click.option("--dpo", "for_dpo", is_flag=True, help="Make the key of an FG instead, who examines the access log.")
 @as_json
-def identity(out: Path, root: bool, as_json: bool) -> None:
-    """Make a board's identity key. Keep the file offline: it signs the keys of the board's schools."""
+def identity(out: Path, root: bool, for_dpo: bool, as_json: bool) -> None:
+    """Make a board's identity key. Keep the file offline: it signs the keys of the board's schools and its FG's."""
     from crypto.files import write_private
+
+    if root and for_dpo:
+        raise InputRefused("--root and --dpo make different keys: give one")
     from crypto.keyfile import PublicIdentity, print_identity, print_identity_public
     from crypto.keys import SignKey
 
-    made = SignKey.generate("root" if root else "identity")
-    public = PublicIdentity("root" if root else "identity", made.public)
+    kind: SingleKind = "root" if root else "dpo" if for_dpo else "identity"
+    made = SignKey.generate(kind)
+    public = PublicIdentity(kind, made.public)
     beside = out.with_name(out.name + ".pub")
     write_private(beside, print_identity_public(public))
     try:
@@ -208,4 +216,8 @@ def publish(files: tuple[Path, ...], origin: str, as_json: bool) -> None:
     answer({"published": names}, "\n".join(f"{name} published" for name in names), as_json=as_json)
 
 
+key.add_command(dpo)
+key.add_command(officer)
 key.add_command(policy)
+key.add_command(recovery)
+key.add_command(rotate)

@@ -66,6 +66,7 @@ PUBLIC: Final = {
 CARRIES_SIGNATURES: Final = {
     ("POST", "/v1/boards"),
     ("PUT", "/v1/boards/<string(maxlength=40):board>/policy"),
+    ("PUT", "/v1/boards/<string(maxlength=40):board>/dpos"),
     ("POST", "/v1/schools/<string(maxlength=6):school>/keys"),
 }
 WITH_TOKEN: Final[dict[tuple[str, str], dict[str, Any]]] = {
@@ -76,6 +77,8 @@ WITH_TOKEN: Final[dict[tuple[str, str], dict[str, Any]]] = {
     ("POST", "/v1/family/view"): {"text": "Sam leest graag.", "travels": True, "done": True},
     ("POST", "/v1/family/objection"): {"sections": ["okr"], "reason": "Nee."},
 }
+EXAMINED: Final[dict[tuple[str, str], Any]] = {}
+"""What only a board's FG may ask, each with a body that is fine."""
 OBJECTS: Final = [route for route, row in SIGNED.items() if row.whose != "nobody's"]
 
 
@@ -110,7 +113,7 @@ def case(standing: Story) -> Case:
 
 def test_every_route_of_the_application_has_a_row_and_every_row_a_route(standing: Story) -> None:
     """A9"""
-    assert set(routes(standing)) == set(SIGNED) | PUBLIC | CARRIES_SIGNATURES | set(WITH_TOKEN)
+    assert set(routes(standing)) == set(SIGNED) | PUBLIC | CARRIES_SIGNATURES | set(WITH_TOKEN) | set(EXAMINED)
 
 
 def test_every_view_says_whom_it_is_for(standing: Story) -> None:
