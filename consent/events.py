@@ -25,6 +25,8 @@ from consent.terms import (
     Ground,
     Policy,
     Purpose,
+    Right,
+    Ruling,
     Section,
 )
 
@@ -51,6 +53,9 @@ class Kind(IntEnum):
     EMERGENCY = 15
     POLICY = 16
     ERASE = 17
+    REQUEST = 19
+    REQUEST_DECIDED = 20
+    ROLLBACK = 21
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +69,7 @@ class Draft:
     kind: Kind
     key: str  # idempotency key, one per subject
     by: Actor
-    subject: str | None = None  # None for POLICY, which concerns a board
+    subject: str | None = None  # None for POLICY, which concerns a board, and ROLLBACK, which concerns all
     sender: str | None = None
     receiver: str | None = None
     purpose: Purpose | None = None
@@ -95,6 +100,9 @@ class Draft:
     stands_for: str | None = None  # the holder in whose place the court has decided
     successor: str | None = None  # the code under which the receiver goes on
     emergency: EmergencyGround | None = None
+    right: Right | None = None  # what is asked under AVG chapter III
+    request: str | None = None  # the request that this one decides
+    ruling: Ruling | None = None
     board: str | None = None
     policy: Policy | None = None
 
@@ -149,9 +157,16 @@ FIELDS: Final[dict[Kind, tuple[frozenset[str], frozenset[str]]]] = {
     Kind.EMERGENCY: (SCOPE | {"emergency", "second", "valid_until"}, frozenset({"valid_from"})),
     Kind.POLICY: (frozenset({"board", "policy"}), frozenset()),
     Kind.ERASE: (frozenset(), frozenset()),
+    Kind.REQUEST: (frozenset({"right"}), _HOW | {"sections", "text"}),
+    Kind.REQUEST_DECIDED: (
+        frozenset({"request", "ruling"}),
+        frozenset({"article", "decided_at", "valid_until", "second"}),
+    ),
+    Kind.ROLLBACK: (frozenset({"second"}), frozenset({"article"})),
 }
 
 
+_ABOUT_NO_PUPIL: Final = frozenset({Kind.POLICY, Kind.ROLLBACK})
 _HEAD: Final = frozenset({"v", "id", "key"})
 _KNOWN: Final = {kind: needed | allowed for kind, (needed, allowed) in FIELDS.items()}
 _ABSENT: Final = {field.name: field.default for field in fields(Draft)}
@@ -236,8 +251,8 @@ def _parsed(name: str, raw: JSON) -> JSON:
 
 def _check(draft: Draft) -> None:
     """Refuse fields that contradict each other."""
-    if (draft.subject is None) is not (draft.kind is Kind.POLICY):
-        raise EventRefused("subject: one for every kind but POLICY")
+    if (draft.subject is None) is not (draft.kind in _ABOUT_NO_PUPIL):
+        raise EventRefused("subject: one for every kind but POLICY and ROLLBACK")
     if draft.kind is Kind.GRANT and draft.ground not in (Ground.CONSENT, Ground.EXPLICIT_CONSENT):
         raise EventRefused("ground: a grant is consent or explicit consent")
     if draft.valid_from and draft.valid_until and not draft.valid_from < draft.valid_until:

@@ -22,7 +22,7 @@ from consent.journal import Act, Journal
 from consent.reasons import Reason
 from consent.rule import Granted, Question, Refused, decide
 from consent.tables import JournalBoard, JournalLookup
-from consent.terms import FAMILY_ROLES, Collected, Level, Policy, Role
+from consent.terms import FAMILY_ROLES, Collected, Level, Policy, Role, Ruling
 
 BOOK: Final = "ledger"
 
@@ -43,7 +43,7 @@ class Refusal(StrEnum):
     NOT_A_SPEAKER = "this person doesn't speak for the pupil in this role"
     EVIDENCE_MISSING = "an answer that staff took down needs its paper and a witness"
     REFERENCE = "it refers to an event that isn't there, or is another's"
-    ALREADY_DECIDED = "the objection was decided"
+    ALREADY_DECIDED = "the objection or the request was decided"
     SECOND_NEEDED = "it needs a second person"
     IN_FUTURE = "it was checked or born after today"
     REMOVAL_UNPROVEN = "a holder whose no stands is taken out only with evidence, a second person and a notice"
@@ -72,6 +72,9 @@ WHO: Final[dict[Kind, frozenset[Role]]] = {
     Kind.EMERGENCY: STAFF,
     Kind.POLICY: STAFF,
     Kind.ERASE: frozenset(),
+    Kind.REQUEST: FAMILY_ROLES,
+    Kind.REQUEST_DECIDED: STAFF,
+    Kind.ROLLBACK: STAFF,  # of the operator and an FG; `handover admin restore` sees to that
 }
 """In which roles a kind of event is recorded."""
 
@@ -251,6 +254,7 @@ _REFERRED: Final[dict[str, dict[Kind, frozenset[Kind]]]] = {
         Kind.HOLD: frozenset({Kind.HOLD}),
     },
     "objection": {Kind.OBJECTION_DECIDED: frozenset({Kind.OBJECT})},
+    "request": {Kind.REQUEST_DECIDED: frozenset({Kind.REQUEST})},
 }
 
 
@@ -271,6 +275,12 @@ def _references(draft: Draft, events: Sequence[Event], act: Act) -> Refusal | No
 def _objection_open(draft: Draft, events: Sequence[Event], act: Act) -> Refusal | None:
     decided = {event.objection for event in events if event.kind is Kind.OBJECTION_DECIDED}
     return Refusal.ALREADY_DECIDED if draft.objection in decided else None
+
+
+def _request_open(draft: Draft, events: Sequence[Event], act: Act) -> Refusal | None:
+    rulings = [e.ruling for e in events if e.kind is Kind.REQUEST_DECIDED and e.request == draft.request]
+    again = Ruling.EXTENDED in rulings and draft.ruling is Ruling.EXTENDED  # longer once (AVG art. 12(3))
+    return Refusal.ALREADY_DECIDED if again or set(rulings) - {Ruling.EXTENDED} else None
 
 
 def _lifted_by_two(draft: Draft, events: Sequence[Event], act: Act) -> Refusal | None:
@@ -301,6 +311,7 @@ def _not_over(draft: Draft, events: Sequence[Event], act: Act) -> Refusal | None
 _CHECKS: Final[dict[Kind, tuple[Callable[[Draft, Sequence[Event], Act], Refusal | None], ...]]] = {
     Kind.GRANT: (_not_over,),
     Kind.OBJECTION_DECIDED: (_objection_open,),
+    Kind.REQUEST_DECIDED: (_request_open,),
     Kind.RESTRICT: (_lifted_by_two,),
     Kind.CUSTODY: (_checked_and_born,),
     Kind.COURT: (_for_a_holder, _not_over),

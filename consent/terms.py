@@ -108,6 +108,25 @@ class EmergencyGround(StrEnum):
     LEERPLICHT = "leerplicht"  # Leerplichtwet 1969
 
 
+class Right(StrEnum):
+    """What somebody may ask about a child's data, or their own (AVG chapter III)."""
+
+    ACCESS = "access"  # inzage, art. 15
+    RECTIFICATION = "rectification"  # art. 16, passed on to who received it by art. 19
+    ERASURE = "erasure"  # art. 17
+    RESTRICTION = "restriction"  # art. 18
+    PORTABILITY = "portability"  # art. 20
+
+
+class Ruling(StrEnum):
+    """What became of a request; extended says that it needs longer, and why, within a month (AVG art. 12(3))."""
+
+    GRANTED = "granted"
+    PARTLY = "partly"
+    REFUSED = "refused"
+    EXTENDED = "extended"
+
+
 class CustodyEvidence(StrEnum):
     """How the sender checked who holds gezag. A check that left none of these is no check."""
 

@@ -22,8 +22,10 @@ from consent.terms import (
     Policy,
     PolicyKind,
     Purpose,
+    Right,
     Role,
     Route,
+    Ruling,
     Section,
 )
 
@@ -89,6 +91,8 @@ DEFAULTS: dict[Kind, dict[str, Any]] = {
     Kind.SUCCESSOR: {"receiver": RECEIVER},
     Kind.EMERGENCY: NAMING | {"valid_until": "T+1d", "second": "s2", "emergency": EmergencyGround.VITAL_INTEREST},
     Kind.ERASE: {},
+    Kind.REQUEST: {"right": Right.ACCESS},
+    Kind.REQUEST_DECIDED: {"ruling": Ruling.GRANTED},
 }
 
 
@@ -105,10 +109,10 @@ class Story:
         self.events: list[Event | UnknownEvent] = []
 
     def tell(self, kind: str, by: str, at: str | None = None, **said: Any) -> Event:
-        """Append an event. `withdraws`, `adds` and `objection` may name an earlier event by its place in the story."""
+        """Append an event. References may name an earlier event by its place in the story."""
         level = Level[said.pop("level", "SUBSTANTIAL")]
         said = DEFAULTS[Kind[kind]] | said
-        for name in ("withdraws", "adds", "objection"):
+        for name in ("withdraws", "adds", "objection", "request"):
             if isinstance(said.get(name), int):
                 said[name] = getattr(self.events[said[name]], "id")  # noqa: B009 - an unknown event has none
         told = {
