@@ -1,4 +1,4 @@
-"""Files of keys: a school's public file, its private file, and the single keys of boards and of the register.
+"""Files of keys: a school's public file, its private file, and the single keys of boards, the register and FGs.
 
 README.md, "Files of keys", is the specification.
 """
@@ -8,7 +8,7 @@ import secrets
 import unicodedata
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Literal
+from typing import Literal, get_args
 
 import nacl.pwhash.argon2id as argon2id
 from cryptography.cobblestone import Cobblestone256Decryptor, Cobblestone256Encryptor
@@ -37,7 +37,8 @@ _SALT_SIZE = argon2id.SALTBYTES
 _PASSES = 3
 _MEMORY = 64 << 20
 
-Kind = Literal["identity", "root"]
+Kind = Literal["identity", "root", "dpo"]
+_SINGLE: dict[str, Kind] = {kind: kind for kind in get_args(Kind)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ class KeyFile:
 
 @dataclass(frozen=True, slots=True)
 class PublicIdentity:
-    """The public key of a board (`identity`) or of the register (`root`)."""
+    """The public key of a board (`identity`), of the register (`root`), or of a board's FG (`dpo`)."""
 
     kind: Kind
     public: bytes
@@ -149,12 +150,12 @@ def parse_private(data: bytes, passphrase: str) -> KeyFile:
 
 
 def print_identity_public(identity: PublicIdentity) -> bytes:
-    """Print the public key of a board or of the register as canonical JSON."""
+    """Print the public key of a board, of the register or of an FG as canonical JSON."""
     return canon({"v": 1, "type": identity.kind, "public": b64(identity.public)})
 
 
 def parse_identity_public(data: bytes) -> PublicIdentity:
-    """Read the public key of a board or of the register; raises KeyRefused."""
+    """Read the public key of a board, of the register or of an FG; raises KeyRefused."""
     try:
         return _identity(record(parse(data, limit=FILE_LIMIT), "public", "type", "v"))
     except EncodingRefused as error:
@@ -162,14 +163,14 @@ def parse_identity_public(data: bytes) -> PublicIdentity:
 
 
 def print_identity(key: SignKey, passphrase: str) -> bytes:
-    """Print a board's or the register's private key under a passphrase; raises PassphraseRefused, KeyRefused."""
-    if key.kind not in ("identity", "root"):
-        raise KeyRefused("only the key of a board or of the register goes into such a file")
+    """Print a board's, the register's or an FG's private key; raises PassphraseRefused, KeyRefused."""
+    if key.kind not in _SINGLE:
+        raise KeyRefused("only the key of a board, of the register or of an FG goes into such a file")
     return _print_sealed({"v": 1, "type": key.kind, "public": b64(key.public)}, key.seed, passphrase)
 
 
 def parse_identity(data: bytes, passphrase: str) -> SignKey:
-    """Read a board's or the register's private key; raises KeyRefused and PassphraseRefused."""
+    """Read a board's, the register's or an FG's private key; raises KeyRefused and PassphraseRefused."""
     value, sealed = _parse_sealed(data, "public", "type", "v")
     try:
         identity = _identity(value)
@@ -249,7 +250,9 @@ def _public(value: dict[str, JSON]) -> PublicFile:
 
 def _identity(value: dict[str, JSON]) -> PublicIdentity:
     _check_version(value)
-    kind: Kind = "root" if text(value["type"], "identity|root") == "root" else "identity"
+    kind = _SINGLE.get(text(value["type"], "[a-z]+"))
+    if kind is None:
+        raise EncodingRefused("no such kind of key")
     identity = PublicIdentity(kind, unb64(value["public"], SIGN_PUBLIC_SIZE))
     check_sign_public(identity.public)
     return identity
