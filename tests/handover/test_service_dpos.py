@@ -14,7 +14,7 @@ from handover.accesslog import Did
 from handover.api.door import examined, examiner
 from handover.dpos import mails_of
 from tests.handover.story import PO, Story, later
-from tests.region import expect, now
+from tests.region import Region, expect, now
 
 BOARD, OTHER_BOARD = "po-noord", "vo-zuid"
 
@@ -108,10 +108,14 @@ def test_a_statement_that_isn_t_of_its_form_is_refused(door: Story, changed: dic
     assert door.rows() == before
 
 
-@pytest.mark.parametrize(
-    "who", [lambda region: region.boards[OTHER_BOARD].identity, lambda _: SignKey.generate("identity")]
-)
-def test_only_the_boards_own_identity_names_its_fg(door: Story, who: Callable[[Any], SignKey]) -> None:
+OTHERS: list[Callable[[Region], SignKey]] = [
+    lambda region: region.boards[OTHER_BOARD].identity,
+    lambda _: SignKey.generate("identity"),
+]
+
+
+@pytest.mark.parametrize("who", OTHERS, ids=["another board", "nobody"])
+def test_only_the_boards_own_identity_names_its_fg(door: Story, who: Callable[[Region], SignKey]) -> None:
     """A11"""
     before = door.rows("data_key")
     door.region.dpo(BOARD, "fg-7", 422, by=who(door.region))
