@@ -29,6 +29,17 @@ LEAF_SIZE = 2 + 3 * 32
 ERASE = 0x11
 """The type of the entry that erases a pupil: its terms are never sealed, so that everybody sees what went."""
 
+STAFF_ERASED = 0x12
+"""The type of the entry that erases who of the staff acted, once that may be kept no longer."""
+
+ERASURES = "erasure"
+"""The book of both."""
+
+SEES = {"subject": 1, "actor": 2, "terms": 4}
+"""The bit of each part among those that a board may see."""
+
+WHOLE = sum(SEES.values())
+
 _LABEL = {part: b"overdracht/v1/" + part.encode() + b"\x00" for part in PARTS}
 _read = json.JSONDecoder().decode
 _BITS = {str(section): 1 << bit for bit, section in enumerate(Section)}
@@ -44,10 +55,23 @@ class Actor:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """What a board hears of an entry that it may not see whole: an outcome of its own, and at most these parts.
+
+    Never the subject: whose pseudonym that is is another board's, and its number counts what the family decided.
+    """
+
+    outcome: str | None
+    sees: tuple[Literal["actor", "terms"], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """What is to be appended. `type` is one byte; `numbered` entries carry the pupil's next running number.
 
-    In clear, beside the sealed parts, stand `book`, `type`, `boards`, `sections`, `ground`, `outcome` and the day.
+    `boards` see the entry whole; `told` says what others hear, and nothing to a board that is among `boards`. `school`
+    is the one whose staff acted. In clear, beside the sealed parts, stand book, type, boards, school, sections, ground,
+    outcome and the day.
     """
 
     book: str
@@ -60,6 +84,12 @@ class Entry:
     ground: str | None = None
     outcome: str | None = None
     numbered: bool = False
+    school: str | None = None
+    told: Mapping[str, Told] = field(default_factory=dict)
+
+    def only_told(self) -> dict[str, Told]:
+        """Give what is told to those boards that don't see the entry whole."""
+        return {board: told for board, told in self.told.items() if board not in self.boards}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +104,7 @@ class Appended:
 class Opened:
     """An entry as it was read back: every part present opened, and was what the leaf commits to.
 
-    `actor` is None where that person's key was destroyed.
+    `actor` is None where it was erased.
     """
 
     index: int
@@ -89,6 +119,16 @@ class Opened:
     ground: str | None
     outcome: str | None
     terms: Mapping[str, JSON]
+    school: str | None
+    told: Mapping[str, Told]
+
+    def heard_by(self, board: str) -> str | None:
+        """Give the outcome as a board hears it."""
+        return self.told[board].outcome if board in self.told else self.outcome
+
+    def seen_by(self, board: str) -> int:
+        """Give the parts that a board may see, as bits."""
+        return sum(SEES[part] for part in self.told[board].sees) if board in self.told else WHOLE
 
 
 class Leaf(NamedTuple):
@@ -122,6 +162,11 @@ def section_bits(sections: tuple[str, ...]) -> int:
     return sum(_BITS[name] for name in set(sections))
 
 
+def section_names(bits: int) -> tuple[str, ...]:
+    """Give the sections that bits stand for, in order."""
+    return tuple(name for name, bit in _BITS.items() if bits & bit)
+
+
 def print_parts(entry: Entry, number: int | None, boards: Mapping[str, int], at: datetime) -> dict[str, bytes]:
     """Print an entry's parts, each behind a new salt."""
     values: dict[str, dict[str, object]] = {
@@ -134,6 +179,10 @@ def print_parts(entry: Entry, number: int | None, boards: Mapping[str, int], at:
             "sections": list(entry.sections),
             "ground": entry.ground,
             "outcome": entry.outcome,
+            "school": entry.school,
+            "told": {
+                board: {"outcome": told.outcome, "sees": list(told.sees)} for board, told in entry.only_told().items()
+            },
             "terms": dict(entry.terms),
         },
     }
@@ -155,14 +204,21 @@ def read_entry(index: int, type_: int, subject: bytes, actor: bytes | None, term
         type=type_,
         pupil=about["pupil"],
         number=about["number"],
-        actor=None if actor is None else Actor(**_value(actor)),
+        actor=read_actor(actor),
         recorded_at=datetime.fromisoformat(said["at"]),
         boards=said["boards"],
         sections=tuple(said["sections"]),
         ground=said["ground"],
         outcome=said["outcome"],
         terms=said["terms"],
+        school=said["school"],
+        told={board: Told(told["outcome"], tuple(told["sees"])) for board, told in said["told"].items()},
     )
+
+
+def read_actor(salted: bytes | None) -> Actor | None:
+    """Read who acted from a part that was checked; None where it was erased."""
+    return None if salted is None else Actor(**_value(salted))
 
 
 def _value(salted: bytes) -> Any:

@@ -11,7 +11,8 @@ ConsentError
 ├── JournalError
 │   ├── StartRefused       the journal isn't the one this service last acknowledged
 │   ├── IntegrityBroken    the journal contradicts itself; carries the index where one is known
-│   └── PupilUnknown       the pupil whose row should be locked isn't there
+│   ├── PupilUnknown       the pupil whose row should be locked isn't there
+│   └── YearOpen           staff's entries of a year that isn't over are not to be erased yet
 └── LedgerError
     ├── EventRefused       a draft or a stored event breaks the form of an event
     ├── RecordRefused      this person may not record this event, or not now; carries the reason
@@ -87,6 +88,10 @@ class IntegrityBroken(JournalError):
 
 class PupilUnknown(JournalError):
     """There is no such pupil to lock."""
+
+
+class YearOpen(JournalError):
+    """The year of a staff key isn't over."""
 
 
 class LedgerError(ConsentError):

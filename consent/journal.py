@@ -19,22 +19,42 @@ from datetime import datetime
 from hashlib import sha256
 from typing import BinaryIO
 
-from sqlalchemy import Engine, LargeBinary, bindparam, case, delete, func, insert, literal, select, text, update
+from sqlalchemy import Engine, bindparam, delete, func, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from consent import tree
 from consent.db import is_postgresql, reading, writing
-from consent.entry import ERASE, PARTS, Actor, Appended, Entry, Leaf, Opened, commitment, print_parts, section_bits
-from consent.errors import IntegrityBroken, KeyUnknown, PupilUnknown, StartRefused
+from consent.entry import (
+    ERASE,
+    ERASURES,
+    PARTS,
+    SEES,
+    STAFF_ERASED,
+    WHOLE,
+    Actor,
+    Appended,
+    Entry,
+    Leaf,
+    Opened,
+    Told,
+    commitment,
+    print_parts,
+    section_bits,
+)
+from consent.erasing import boards_seeing, check_gone, doom, doomed, empty_pupil, empty_staff, listed
+from consent.errors import Destroyed, IntegrityBroken, KeyUnknown, PupilUnknown, StartRefused, YearOpen
 from consent.export import export
 from consent.keystore import KeyStore, OwnerKey
-from consent.sealing import BY_PERSON, LEAF, LOOKUP, PART, STORED, Stored, open_entry, seal_parts, stored
-from consent.tables import JournalBoard, JournalErasure, JournalLeaf, JournalLookup, JournalPart, Pupil, core
+from consent.owners import staff_owner, year_at
+from consent.sealing import LEAF, LOOKUP, PART, STORED, Stored, open_parts, put_together, seal_parts, stored
+from consent.search import Criteria, Found, find
+from consent.tables import JournalBoard, JournalErasure, JournalLeaf, JournalLookup, Pupil, core
 from crypto.checkpoint import Receipt, parse_checkpoint, print_receipt
+from crypto.encoding import JSON
 from crypto.keys import SignKey
 from crypto.merkle import EMPTY_ROOT, consistency, inclusion, leaf_hash
 
-__all__ = ["Act", "Actor", "Appended", "Entry", "Journal", "Opened"]
+__all__ = ["Act", "Actor", "Appended", "Criteria", "Entry", "Found", "Journal", "Opened", "Told"]
 
 _BOARD, _PUPIL = core(JournalBoard), core(Pupil)
 _ADD_LEAF, _ADD_PART, _ADD_LOOKUP, _ADD_BOARDS = insert(LEAF), insert(PART), insert(LOOKUP), insert(_BOARD)
@@ -64,10 +84,10 @@ class Act:
         Raises `KeyUnknown` for a pupil without a key and `Destroyed` for an erased pupil or person.
         """
         head = self._head = self._head or self._journal.lock_head(self.session)
-        boards = {board: self._next_of_board(board) for board in sorted(set(entry.boards))}
+        boards = {board: self._next_of_board(board) for board in sorted({*entry.boards, *entry.told})}
         pupil = self._journal.pupil_key(self.session, entry.pupil) if entry.pupil is not None else None
         number = self._next_of_pupil(pupil) if pupil and entry.numbered else None
-        person = self._journal.person_key(entry.actor)
+        person = self._journal.person_key(entry.actor, self.now)
         parts = print_parts(entry, number, boards, self.now)
         leaf = Leaf(entry.type, *(commitment(part, parts[part]) for part in PARTS)).print()
         index, hashed = head.size, leaf_hash(leaf)
@@ -78,20 +98,18 @@ class Act:
         connection.execute(_ADD_PART, {"idx": index, **sealed})
         clear = {
             "idx": index,
-            "book": entry.book,
             "type": entry.type,
             "day": self.now.date(),
             "sections": section_bits(entry.sections),
             "ground": entry.ground,
             "outcome": entry.outcome,
-            "number": number,
+            "school": entry.school,
             "pupil_tag": pupil and pupil.tag,
             "actor_tag": person and person.tag,
         }
-        connection.execute(_ADD_LOOKUP, clear)
+        connection.execute(_ADD_LOOKUP, {**clear, "book": entry.book, "number": number})
         if boards:
-            rows = [{"board": board, "number": of_board, "idx": index} for board, of_board in boards.items()]
-            connection.execute(_ADD_BOARDS, rows)
+            connection.execute(_ADD_BOARDS, [_of_board(entry, clear, *each) for each in boards.items()])
         return Appended(index, hashed)
 
     def _next_of_board(self, board: str) -> int:
@@ -155,35 +173,59 @@ class Journal:
             raise IntegrityBroken("no journal was begun")
         return head
 
-    def erase(self, act: Act, pupil: str, actor: Actor, boards: tuple[str, ...]) -> Appended:
+    def erase(self, act: Act, pupil: str, actor: Actor, boards: tuple[str, ...], keys: Iterable[str] = ()) -> Appended:
         """Erase a pupil: an ERASE entry lists what went; parts, look-ups and the pupil's row are emptied with it.
 
-        The key is destroyed when the act has been acknowledged, or by the next start. Count, order and every proof
-        still hold. The act must hold the pupil's lock.
+        The pupil's key, and what else `keys` names by their ids, are destroyed when the act has been acknowledged, or
+        by the next start. Count, order and every proof still hold. The act must hold the pupil's lock.
         """
         key = self.pupil_key(act.session, pupil)
-        of_pupil = select(JournalLookup.index).where(JournalLookup.pupil_tag == key.tag)
-        gone = list(act.session.scalars(of_pupil.order_by(JournalLookup.index)))
-        entry = Entry("erasure", ERASE, None, actor, {"erased": list(gone)}, boards)
+        tagged = JournalLookup.pupil_tag == key.tag
+        concerned = boards_seeing(act.session, tagged, WHOLE) | set(boards)
+        gone: list[JSON] = list(listed(act.session, tagged))
+        entry = Entry(ERASURES, ERASE, None, actor, {"erased": gone}, tuple(concerned))
         appended = act.append(entry)
-        staff = func.substr(JournalPart.actor, 1, 1) == literal(BY_PERSON, LargeBinary)
-        of_these = JournalPart.index.in_(of_pupil.scalar_subquery())
-        actor_kept = case((staff, JournalPart.actor), else_=None)
-        act.session.execute(update(JournalPart).where(of_these).values(subject=None, actor=actor_kept, terms=None))
-        empty = {"day": None, "sections": 0, "ground": None, "outcome": None, "number": None, "pupil_tag": None}
-        act.session.execute(update(JournalLookup).where(JournalLookup.pupil_tag == key.tag).values(empty))
-        act.session.execute(update(Pupil).where(Pupil.id == pupil).values(sealed=None, erased=True))
-        act.session.add(JournalErasure(index=appended.index, key_id=key.id))
-        act.session.info["erased"] = True
+        empty_pupil(act.session, pupil, key.tag, appended.index)
+        doom(act.session, appended.index, [key.id, *keys])
         return appended
+
+    def erase_staff(self, act: Act, owners: Iterable[str], actor: Actor) -> Appended | None:
+        """Erase who acted in the entries under staff keys of years that are over, as `staff_of` names them.
+
+        A STAFF_ERASED entry lists the indices; nothing else of those entries goes, and the keys are destroyed when the
+        act has been acknowledged. Keys that are gone already are passed over; None says that none was left. Raises
+        `YearOpen` for a year in which this person may still act, and `KeyUnknown`.
+        """
+        self.lock_head(act.session)  # what another erasure has begun is committed before this one looks
+        over = doomed(act.session)
+        keys = [key for key in map(self._staff_key, sorted(set(owners))) if key is not None and key.id not in over]
+        if any(int(key.owner[-4:]) >= year_at(act.now) for key in keys):
+            raise YearOpen("a year that isn't over has entries still to come")
+        if not keys:
+            return None
+        tags = [key.tag for key in keys]
+        tagged = JournalLookup.actor_tag.in_(tags)
+        gone: list[JSON] = list(listed(act.session, tagged))
+        boards = boards_seeing(act.session, tagged, SEES["actor"])
+        appended = act.append(Entry(ERASURES, STAFF_ERASED, None, actor, {"erased": gone}, tuple(boards)))
+        empty_staff(act.session, tags, appended.index)
+        doom(act.session, appended.index, [key.id for key in keys])
+        return appended
+
+    def _staff_key(self, owner: str) -> OwnerKey | None:
+        try:
+            return self._keystore.owner("person", owner)
+        except Destroyed:
+            return None
 
     def _finish_erasures(self) -> None:
         with reading(self._main) as session:
             open_ones = session.execute(select(JournalErasure.index, JournalErasure.key_id)).all()
         for index, key_id in open_ones:
             self._keystore.destroy(key_id)
+            done = (JournalErasure.index == index) & (JournalErasure.key_id == key_id)
             with writing(self._main) as session:
-                session.execute(delete(JournalErasure).where(JournalErasure.index == index))
+                session.execute(delete(JournalErasure).where(done))
 
     # Keys.
 
@@ -194,14 +236,15 @@ class Journal:
             cached[pupil] = self._keystore.owner("pupil", pupil)
         return cached[pupil]
 
-    def person_key(self, actor: Actor) -> OwnerKey | None:
-        """Read a staff member's key, or make it; None for everybody else."""
+    def person_key(self, actor: Actor, at: datetime) -> OwnerKey | None:
+        """Read a staff member's key of that year, or make it; None for everybody else."""
         if actor.kind != "staff":
             return None
+        owner = staff_owner(actor.id, at)
         try:
-            return self._keystore.owner("person", actor.id)
+            return self._keystore.owner("person", owner)
         except KeyUnknown:
-            return self._keystore.new_key("person", actor.id)
+            return self._keystore.new_key("person", owner)
 
     # Reading.
 
@@ -215,7 +258,7 @@ class Journal:
             rows = stored(session, _OF_PUPIL, tag=key.tag)
         else:
             rows = stored(session, _OF_PUPIL_IN_BOOK, tag=key.tag, book=book)
-        opened = self._open(rows, {key.tag: key})
+        opened = self._open(session, rows, {key.tag: key})
         for entry in opened:
             if entry.pupil != pupil:
                 raise IntegrityBroken("it is about another pupil", entry.index)
@@ -227,16 +270,36 @@ class Journal:
 
     def read(self, session: Session, index: int) -> Opened:
         """Read one entry; raises `IntegrityBroken` where there is none, it was erased, or it contradicts the leaf."""
-        return self._open([self._row(session, index)], {})[0]
+        return self._open(session, [self._row(session, index)], {})[0]
 
     def _row(self, session: Session, index: int) -> Stored:
         for row in stored(session, STORED.where(JournalLeaf.index == index)):
             return row
         raise IntegrityBroken("it isn't there", index)
 
-    def _open(self, rows: list[Stored], known: Mapping[bytes, OwnerKey]) -> list[Opened]:
+    def search(
+        self, session: Session, board: str, criteria: Criteria, before: int | None = None, limit: int = 50
+    ) -> list[Found]:
+        """Find a board's entries, newest first, below the index `before`: the last one's index begins the next page.
+
+        Each is opened and checked, and shown as far as this board may see it. At most `PAGE_MAX` come at once. Raises
+        `IntegrityBroken`.
+        """
+        return find(session, self._keystore, self.origin, board, criteria, before, limit)
+
+    def staff_of(self, year: int, limit: int = 100) -> list[str]:
+        """Name owners of staff keys of a year that are still there, for `erase_staff`."""
+        return self._keystore.staff_of(year, limit)
+
+    def _open(self, session: Session, rows: list[Stored], known: Mapping[bytes, OwnerKey]) -> list[Opened]:
         owners = self._keys_for(rows, known)
-        return [open_entry(row, owners, self.origin) for row in rows]
+        opened = []
+        for row in rows:
+            parts = open_parts(row, owners, self.origin)
+            if check_gone(session, row, parts, self.origin):
+                raise IntegrityBroken("it was erased", row.index)
+            opened.append(put_together(row, parts))
+        return opened
 
     def _keys_for(self, rows: Iterable[Stored], known: Mapping[bytes, OwnerKey]) -> dict[bytes, OwnerKey]:
         # One query at most, for what isn't known yet.
@@ -309,7 +372,7 @@ class Journal:
     def _numbers_from(self, session: Session, size: int) -> dict[str, int]:
         """Give the newest running numbers among entries that were committed but never acknowledged."""
         rows = stored(session, STORED.where(JournalLeaf.index >= size, JournalLookup.number.is_not(None)))
-        return {entry.pupil: entry.number for entry in self._open(rows, {}) if entry.pupil and entry.number}
+        return {entry.pupil: entry.number for entry in self._open(session, rows, {}) if entry.pupil and entry.number}
 
 
 def _lock_schools(session: Session, shared: frozenset[str], exclusive: frozenset[str]) -> None:
@@ -323,3 +386,14 @@ def _lock_schools(session: Session, shared: frozenset[str], exclusive: frozenset
 
 def _lock_number(school: str) -> int:
     return int.from_bytes(sha256(b"overdracht/v1/school\x00" + school.encode()).digest()[:8], "big", signed=True)
+
+
+def _of_board(entry: Entry, clear: Mapping[str, object], board: str, number: int) -> dict[str, object]:
+    """Write a board's row: what it may not see, it can't search by either."""
+    row: dict[str, object] = {**clear, "board": board, "number": number, "sees": WHOLE}
+    told = entry.only_told().get(board)
+    if told is not None:
+        row |= {"outcome": told.outcome, "sees": sum(SEES[part] for part in told.sees), "pupil_tag": None}
+        if "actor" not in told.sees:
+            row["actor_tag"] = None
+    return row

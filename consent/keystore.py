@@ -12,32 +12,27 @@ it saw under an old key whose file has gone was wrapped again in the meantime, s
 still missing, that is `EpochKeyMissing`, never "destroyed".
 """
 
-import hashlib
-import hmac
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import Connection, Engine, Row, bindparam, delete, func, select, text, update
+from sqlalchemy import Connection, Engine, bindparam, delete, func, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from consent.db import BUSY_MS, is_postgresql, writing
 from consent.epochs import create_key, destroy_key, read_key
-from consent.errors import Destroyed, EpochKeyMissing, KeyStoreError, KeyUnknown, ValueRefused
+from consent.errors import EpochKeyMissing, KeyStoreError, KeyUnknown
+from consent.owners import OwnerKey, decrypt, encrypt, lookup_hash, tag_of, unwrap_owner, wrap_aad
 from consent.tables import DataKey, Epoch, LookupHash, Mark, Share, core
-from crypto.encoding import lp
 
-_WRAP = b"overdracht/v1/wrap\x00"
-_TAG = b"overdracht/v1/tag\x00"
-_LOOKUP = b"overdracht/v1/lookup\x00"
+__all__ = ["HighWater", "KeyStore", "OwnerKey"]
+
 _LOCK = 0x6F76_6570_6F63_6800
 """Number of the advisory lock on the epoch, on PostgreSQL; SQLite's writers exclude each other anyway."""
 
@@ -47,6 +42,21 @@ _DATA_KEY, _MARK, _SHARE, _LOOKUP_HASH = core(DataKey), core(Mark), core(Share),
 _KEYS = select(*(_DATA_KEY.c[name] for name in ("id", "owner_id", "tag", "wrapped", "number", "epoch")))
 _OWNER = _KEYS.where(_DATA_KEY.c.owner_kind == bindparam("kind"), _DATA_KEY.c.owner_id == bindparam("owner"))
 _TAGGED = _KEYS.where(_DATA_KEY.c.tag.in_(bindparam("tags", expanding=True)))
+_YEARS = _KEYS.where(
+    _DATA_KEY.c.owner_kind == "person",
+    _DATA_KEY.c.owner_id.between(bindparam("first"), bindparam("last")),
+    _DATA_KEY.c.wrapped.is_not(None),
+).order_by(_DATA_KEY.c.owner_id.desc())
+_STAFF = (
+    select(_DATA_KEY.c.owner_id)
+    .where(
+        _DATA_KEY.c.owner_kind == "person",
+        _DATA_KEY.c.owner_id.like(bindparam("of_year")),
+        _DATA_KEY.c.wrapped.is_not(None),
+    )
+    .order_by(_DATA_KEY.c.owner_id)
+    .limit(bindparam("limit"))
+)
 _FOUND = select(_LOOKUP_HASH.c.id).where(_LOOKUP_HASH.c.hash == bindparam("hash"))
 _SHARES = select(_SHARE.c.section, _SHARE.c.epoch, _SHARE.c.wrapped).where(_SHARE.c.bundle == bindparam("bundle"))
 _READ_MARK = select(_MARK.c.size, _MARK.c.root)
@@ -65,26 +75,6 @@ _RAISE_NUMBER = (
     )
     .values(number=bindparam("new_number"))
 )
-
-
-@dataclass(frozen=True, slots=True)
-class OwnerKey:
-    """An owner's unwrapped key. `tag` names the owner's rows; `number` is the newest running number acknowledged."""
-
-    id: str
-    owner: str
-    tag: bytes
-    number: int
-    key: bytes = field(repr=False)
-
-    def seal(self, plaintext: bytes, aad: bytes) -> bytes:
-        """Encrypt with AES-256-GCM under a random nonce, which stands first."""
-        nonce = secrets.token_bytes(12)
-        return nonce + AESGCM(self.key).encrypt(nonce, plaintext, aad)
-
-    def open(self, sealed: bytes, aad: bytes) -> bytes:
-        """Decrypt what `seal` made; raises `ValueRefused`."""
-        return _decrypt(self.key, sealed, aad)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +106,7 @@ class KeyStore:
     def new_key(self, kind: str, owner: str) -> OwnerKey:
         """Make the owner's key, or give the one there is; raises `Destroyed` where it was destroyed."""
         key = secrets.token_bytes(32)
-        made = OwnerKey(secrets.token_hex(16), owner, _tag(key, kind), 0, key)
+        made = OwnerKey(secrets.token_hex(16), owner, tag_of(key, kind), 0, key)
         with suppress(IntegrityError), writing(self._engine) as session:  # somebody else was first
             epoch = self._current(session)
             row = DataKey(id=made.id, owner_kind=kind, owner_id=owner, epoch=epoch, tag=made.tag, number=0)
@@ -131,7 +121,7 @@ class KeyStore:
             row = connection.execute(_OWNER, {"kind": kind, "owner": owner}).one_or_none()
             if row is None:
                 raise KeyUnknown(f"no key for this {kind}")
-            return _unwrap_owner(row, self._epoch_key)
+            return unwrap_owner(row, self._epoch_key)
 
         return self._read(read)
 
@@ -141,10 +131,26 @@ class KeyStore:
 
         def read(connection: Connection) -> dict[bytes, OwnerKey]:
             epoch_key = cache(self._epoch_key)  # each file once, and not beyond this read
-            found = [_unwrap_owner(row, epoch_key) for row in connection.execute(_TAGGED, {"tags": wanted})]
+            found = [unwrap_owner(row, epoch_key) for row in connection.execute(_TAGGED, {"tags": wanted})]
             return {owner.tag: owner for owner in found}
 
         return self._read(read)
+
+    def years_of(self, person: str) -> list[OwnerKey]:
+        """Read the keys of a member of staff that weren't destroyed, one for each year, the newest first."""
+        between = {"first": f"{person}/0000", "last": f"{person}/9999"}
+
+        def read(connection: Connection) -> list[OwnerKey]:
+            epoch_key = cache(self._epoch_key)
+            found = [unwrap_owner(row, epoch_key) for row in connection.execute(_YEARS, between)]
+            return [owner for owner in found if owner.owner[:-4] == f"{person}/"]
+
+        return self._read(read)
+
+    def staff_of(self, year: int, limit: int) -> list[str]:
+        """Name owners of staff keys of a year that weren't destroyed, at most so many."""
+        wanted = {"of_year": f"%/{year:04}", "limit": limit}
+        return self._read(lambda connection: list(connection.scalars(_STAFF, wanted)))
 
     def key(self, kind: str, owner: str) -> bytes:
         """Give an owner's key; raises `KeyUnknown` or `Destroyed`."""
@@ -182,7 +188,7 @@ class KeyStore:
 
     def remember(self, board: str, value: str, owner: str) -> str:
         """Let `find` lead from a value to an id; where the value is known already, give the id it leads to."""
-        hashed = _lookup(self.new_key("board", board).key, value)
+        hashed = lookup_hash(self.new_key("board", board).key, value)
         with suppress(IntegrityError), writing(self._engine) as session:  # known already
             session.add(LookupHash(hash=hashed, id=owner))
         return self.find(board, value) or owner
@@ -190,7 +196,7 @@ class KeyStore:
     def find(self, board: str, value: str) -> str | None:
         """Give the id that the board's value leads to, or None."""
         try:
-            hashed = _lookup(self.key("board", board), value)
+            hashed = lookup_hash(self.key("board", board), value)
         except KeyUnknown:
             return None
         found: str | None = self._read(lambda connection: connection.scalar(_FOUND, {"hash": hashed}))
@@ -355,34 +361,7 @@ class KeyStore:
         return read_key(self._folder, epoch)
 
     def _wrap(self, epoch: int, value: bytes, *place: bytes | str) -> bytes:
-        nonce = secrets.token_bytes(12)
-        return nonce + AESGCM(self._epoch_key(epoch)).encrypt(nonce, value, _aad(epoch, place))
+        return encrypt(self._epoch_key(epoch), value, wrap_aad(epoch, place))
 
     def _unwrap(self, epoch: int, wrapped: bytes, *place: bytes | str) -> bytes:
-        return _decrypt(self._epoch_key(epoch), wrapped, _aad(epoch, place))
-
-
-def _unwrap_owner(row: Row[Any], epoch_key: Callable[[int], bytes]) -> OwnerKey:
-    if row.wrapped is None or row.tag is None:
-        raise Destroyed("this key was destroyed")
-    key = _decrypt(epoch_key(row.epoch), row.wrapped, _aad(row.epoch, (b"key", row.id)))
-    return OwnerKey(row.id, row.owner_id, row.tag, row.number, key)
-
-
-def _tag(key: bytes, kind: str) -> bytes:
-    return hmac.digest(key, _TAG + kind.encode(), "sha256")
-
-
-def _lookup(board_key: bytes, value: str) -> bytes:
-    return hmac.new(board_key, _LOOKUP + value.encode(), hashlib.sha256).digest()
-
-
-def _aad(epoch: int, place: tuple[bytes | str, ...]) -> bytes:
-    return _WRAP + lp(epoch.to_bytes(4, "big"), *(part.encode() if isinstance(part, str) else part for part in place))
-
-
-def _decrypt(key: bytes, sealed: bytes, aad: bytes) -> bytes:
-    try:
-        return AESGCM(key).decrypt(sealed[:12], sealed[12:], aad)
-    except (InvalidTag, ValueError):  # a nonce cut short is a ValueError
-        raise ValueRefused("a sealed value doesn't open") from None
+        return decrypt(self._epoch_key(epoch), wrapped, wrap_aad(epoch, place))

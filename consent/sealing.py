@@ -44,6 +44,9 @@ class Stored:
     number: int | None
     pupil_tag: bytes | None
     actor_tag: bytes | None
+    school: str | None
+    erased: int | None
+    actor_erased: int | None
     subject: bytes | None
     actor: bytes | None
     terms: bytes | None
@@ -79,18 +82,18 @@ def seal_parts(
     return {part: _seal(parts[part], *keys[part], _aad(part, place)) for part in PARTS}
 
 
-def open_entry(row: Stored, owners: Mapping[bytes, OwnerKey], origin: str) -> Opened:
-    """Open a stored entry whole, check each part against the leaf, and the columns in clear against the parts.
+def put_together(row: Stored, parts: Mapping[str, bytes | None]) -> Opened:
+    """Put an entry together from its opened parts, and check the columns in clear against them.
 
-    Raises `IntegrityBroken` where anything disagrees or doesn't open; only a staff member's actor part may be closed
-    for good, because that person's key was destroyed.
+    Raises `IntegrityBroken` where anything disagrees. Only the actor may be missing; whether it was erased, the caller
+    has to ask (`consent.erasing`).
     """
-    parts = open_parts(row, owners, origin)
-    if parts["subject"] is None or parts["terms"] is None or row.actor is None:
+    if parts["subject"] is None or parts["terms"] is None:
         raise IntegrityBroken("it was erased", row.index)
     opened = read_entry(row.index, row.type, parts["subject"], parts["actor"], parts["terms"])
     said = (opened.book, opened.recorded_at.date(), section_bits(opened.sections), opened.ground, opened.outcome)
-    if (*said, opened.number) != (row.book, row.day, row.sections, row.ground, row.outcome, row.number):
+    clear = (row.book, row.day, row.sections, row.ground, row.outcome)
+    if (*said, opened.number, opened.school) != (*clear, row.number, row.school):
         raise IntegrityBroken("what stands in clear isn't what was sealed", row.index)
     return opened
 

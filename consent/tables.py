@@ -7,10 +7,22 @@ boards, day, type, sections, ground, outcome, and tags that are HMACs under keys
 from datetime import date, datetime
 from typing import cast
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, Table, UniqueConstraint
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    String,
+    Table,
+    UniqueConstraint,
+    literal_column,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from consent.db import UTC, Keys, Main
+from consent.terms import Section
 
 HASH = LargeBinary(32)
 NAME = String(80)
@@ -68,7 +80,10 @@ class JournalPart(Main):
 
 
 class JournalLookup(Main):
-    """What may be searched in clear. Erasing a pupil empties it, but for the book, the type and who looked."""
+    """What may be searched in clear. Erasing a pupil empties it, but for the book, the type and who looked.
+
+    `erased` and `actor_erased` are the indices of the entries that list this one as erased, or its actor.
+    """
 
     __tablename__ = "journal_lookup"
     __table_args__ = (Index(None, "pupil_tag", "idx"), Index(None, "actor_tag", "idx"), Index(None, "day"))
@@ -82,15 +97,31 @@ class JournalLookup(Main):
     number: Mapped[int | None]
     pupil_tag: Mapped[bytes | None] = mapped_column(HASH)
     actor_tag: Mapped[bytes | None] = mapped_column(HASH)
+    school: Mapped[str | None] = mapped_column(String(6))
+    erased: Mapped[int | None]
+    actor_erased: Mapped[int | None]
 
 
 class JournalBoard(Main):
-    """Which entries concern a board, numbered without a gap, so that the board sees that its export is complete."""
+    """Which entries concern a board, numbered without a gap, so that the board sees that its export is complete.
+
+    The other columns are what this board may search by: the outcome is the one it hears, a tag is there where it may
+    see that part, and `sees` says which parts those are. Erasing a pupil empties all but `sees`, type and who looked.
+    """
 
     __tablename__ = "journal_board"
     board: Mapped[str] = mapped_column(String(40), primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     index: Mapped[int] = mapped_column("idx", ForeignKey(JournalLeaf.index), index=True)
+    type: Mapped[int]
+    day: Mapped[date | None]
+    sections: Mapped[int]
+    ground: Mapped[str | None] = mapped_column(NAME)
+    outcome: Mapped[str | None] = mapped_column(NAME)
+    school: Mapped[str | None] = mapped_column(String(6))
+    sees: Mapped[int]
+    pupil_tag: Mapped[bytes | None] = mapped_column(HASH)
+    actor_tag: Mapped[bytes | None] = mapped_column(HASH)
 
 
 class JournalCheckpoint(Main):
@@ -102,11 +133,11 @@ class JournalCheckpoint(Main):
 
 
 class JournalErasure(Main):
-    """An erasure whose key still has to be destroyed: the only row that joins an ERASE entry to a key."""
+    """A key that an erasure still has to destroy: the only row that joins such an entry to a key."""
 
     __tablename__ = "journal_erasure"
     index: Mapped[int] = mapped_column("idx", ForeignKey(JournalLeaf.index), primary_key=True, autoincrement=False)
-    key_id: Mapped[str] = mapped_column(String(32))
+    key_id: Mapped[str] = mapped_column(String(32), primary_key=True)
 
 
 class Epoch(Keys):
@@ -167,3 +198,29 @@ class Mark(Keys):
 def core(mapped: type[DeclarativeBase]) -> Table:
     """Give the plain table behind a class: what runs for every decision goes without the mapping's overhead."""
     return cast(Table, mapped.__table__)
+
+
+BOARD_SEARCHES = ("type", "day", "ground", "outcome", "school", "pupil_tag", "actor_tag")
+"""The columns by which a board searches; each has an index in the order of the journal, and so has each section."""
+
+
+def holds(section: Section) -> ColumnElement[bool]:
+    """Say that a board's row is about a section, in the very words of that section's index."""
+    bit = list(Section).index(section)
+    return core(JournalBoard).c.sections.op("&")(literal_column(str(1 << bit))) != literal_column("0")
+
+
+def _index(name: str, *columns: Column[object], where: ColumnElement[bool] | None = None) -> None:
+    Index(f"ix_journal_board_{name}", *columns, sqlite_where=where, postgresql_where=where)
+
+
+def _index_boards(table: Table) -> None:
+    board, index = table.c.board, table.c.idx
+    _index("board_idx", board, index)
+    for name in BOARD_SEARCHES:
+        _index(f"board_{name}_idx", board, table.c[name], index)
+    for section in Section:
+        _index(f"section_{section}", board, index, where=holds(section))
+
+
+_index_boards(core(JournalBoard))

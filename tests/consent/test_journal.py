@@ -196,7 +196,7 @@ def test_staff_is_found_by_a_tag_of_its_own_and_sealed_apart_from_the_pupil(hous
     with reading(house.databases.main) as session:
         tags = set(session.scalars(select(JournalLookup.actor_tag)))
         parts = [row.actor for row in session.scalars(select(JournalPart))]
-    assert tags == {house.keystore.tag("person", STAFF.id)}
+    assert tags == {house.keystore.tag("person", f"{STAFF.id}/2026")}
     assert {part[:1] for part in parts if part} == {b"\x02"}
     assert all(b"ib" not in part for part in parts if part)
 
@@ -569,8 +569,10 @@ def _swap(session: Session) -> None:
         (_flip("actor"), "entry 1: its actor doesn't open"),
         (_flip("terms"), "entry 1: its terms doesn't open"),
         (_swap, "entry 0: its terms doesn't open"),
-        (_set(JournalPart, terms=None), "entry 1: it was erased"),
-        (_set(JournalPart, subject=None), "entry 1: it was erased"),
+        (_set(JournalPart, terms=None), "entry 1: its terms neither opens nor was erased"),
+        (_set(JournalPart, subject=None), "entry 1: its subject neither opens nor was erased"),
+        (_set(JournalPart, actor=None), "entry 1: its actor neither opens nor was erased"),
+        (_set(JournalPart, subject=None, actor=None, terms=None), "entry 1: its subject, actor, terms neither opens"),
         (_set(JournalPart, terms=b"\x00" + bytes(32) + b"{}"), "entry 1: its terms isn't what the tree holds"),
         (_set(JournalPart, terms=b"\x00" + bytes(31)), "entry 1: its terms has no salt"),
         (_set(JournalPart, terms=b""), "entry 1: its terms says of nobody whose key sealed it"),
@@ -587,6 +589,7 @@ def _swap(session: Session) -> None:
         (_set(JournalLookup, ground=None), "entry 1: what stands in clear isn't what was sealed"),
         (_set(JournalLookup, outcome="refused"), "entry 1: what stands in clear isn't what was sealed"),
         (_set(JournalLookup, number=9), "entry 1: what stands in clear isn't what was sealed"),
+        (_set(JournalLookup, school="99ZZ00"), "entry 1: what stands in clear isn't what was sealed"),
     ],
 )
 def test_an_entry_that_was_edited_is_named(house: House, tamper: Callable[[Session], None], what: str) -> None:
@@ -628,15 +631,26 @@ def test_a_withdrawal_taken_out_at_the_end_leaves_the_numbers_short(house: House
         assert [entry.number for entry in house.journal.of_pupil(session, "p1")] == [1, 3]
 
 
-def test_a_staff_member_whose_key_was_destroyed_leaves_the_rest_readable(house: House) -> None:
+def test_an_actor_whose_key_went_without_an_erasure_is_named(house: House) -> None:
     house.append(grant(actor=STAFF))
-    house.keystore.destroy(house.keystore.owner("person", STAFF.id).id)
-    with reading(house.databases.main) as session:
-        opened = house.journal.read(session, 0)
-    assert opened.actor is None
-    assert opened.terms == {"note": "canary-terms"}
+    house.keystore.destroy(house.keystore.owner("person", f"{STAFF.id}/2026").id)
+    with (
+        reading(house.databases.main) as session,
+        pytest.raises(IntegrityBroken, match="entry 0: its actor neither opens nor was erased"),
+    ):
+        house.journal.read(session, 0)
     with pytest.raises(Destroyed):
         house.append(grant(actor=STAFF))
+
+
+def test_a_familys_actor_closed_by_hand_is_not_taken_for_erased_staff(house: House) -> None:
+    """K1: else a withdrawal could be made nobody's."""
+    house.append(grant(type=3))
+    with writing(house.databases.main) as session:
+        session.execute(update(JournalPart).values(actor=b"\x02" + bytes(60)))
+        session.execute(update(JournalLookup).values(actor_tag=bytes(32)))
+    with pytest.raises(IntegrityBroken, match="entry 0: its actor neither opens nor was erased"):
+        house.opened()
 
 
 # Erasing.

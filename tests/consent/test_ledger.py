@@ -253,8 +253,8 @@ def test_what_staff_recorded_still_counts_when_that_person_s_key_is_gone(quick):
     quick.now = T.replace(year=2028, month=1)
     with quick.journal.act() as act:
         quick.journal.erase_staff(act, quick.journal.staff_of(2027), EntryActor("service", "sweep"))
-    quick.record("GRANT", "g1")
-    quick.record("GRANT", "g2")
+    quick.record("GRANT", "g1", valid_until="T+330d")
+    quick.record("GRANT", "g2", valid_until="T+330d")
     assert quick.ask()
     assert {event.by.person for event in quick.history().known[:2]} == {""}
 
