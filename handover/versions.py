@@ -32,7 +32,7 @@ from typing import Final
 
 from crypto.encoding import JSON, Printable, b64, canon, parse, record, text, unb64
 from crypto.errors import EncodingRefused
-from crypto.files import write_private
+from crypto.files import replace_private
 from crypto.keyfile import KeyFile
 from handover.errors import HandoverError
 
@@ -293,9 +293,6 @@ def _changed(keyfile: Path) -> Iterator[dict[str, JSON]]:
         yield value
         if (data := canon(value)) == before:
             return
-        place = path_beside(keyfile)
-        fresh = place.with_name(f"{place.name}.{secrets.token_hex(8)}")
-        write_private(fresh, data)
-        fresh.replace(place)
+        replace_private(path_beside(keyfile), data)
     finally:
         os.close(lock)

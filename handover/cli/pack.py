@@ -55,11 +55,14 @@ def pack(
     from handover.certifying import seal_epoch
     from handover.packing import EVERYTHING, Order
     from handover.packing import pack as pack_dossier
+    from handover.versions import File, Source, remember_source
 
     if out.absolute() == shares.absolute():
         raise InputRefused("--out and --shares name the same file")
     only = EVERYTHING if sections is None else section_names(sections)
     attachments = [attachment(text) for text in attach]
+    seen = tuple((str(attached.section), File.seen(attached.path)) for attached in attachments)
+    source = Source(File.seen(dossier), seen, None if sections is None else tuple(sorted(only)))
     content, warnings = read_dossier(dossier)
     receiver = read_public(recipient)
     sender = read_keyfile(keyfile)
@@ -79,6 +82,8 @@ def pack(
             only=only,
             progress=done,
         )
+    if transfer:
+        remember_source(keyfile, transfer, source, datetime.now(UTC))
     for warning in warnings:
         remark(f"warning: {warning}")
     _tell_packed(packed, out, shares, receiver.fingerprint, as_json=as_json)

@@ -256,8 +256,12 @@ def ack(desk: Desk, transfer_id: str, placed: bool | None, used_for: tuple[str, 
 
 
 def _list(desk: Desk, side: str, *, as_json: bool) -> None:
+    from handover.worklist import heard
+
     with desk.client() as client:
         rows = list(client.transfers(side))
+    if side == "sender":
+        heard(desk.keyfile, rows, datetime.now(UTC))
     lines = [_line(row, "receiver" if side == "sender" else "sender") for row in rows]
     answer({"transfers": rows}, "\n".join(lines) or "no transfers", as_json=as_json)
 
@@ -270,6 +274,8 @@ def _line(row: "dict[str, JSON]", other: str) -> str:
         parts += [f"{name}:{_decision(said)}" for name, said in decisions.items()]
     if waiting := row.get("waiting_for"):
         parts.append(f"waiting for {len(waiting) if isinstance(waiting, list) else waiting}")
+    if row.get("seal_again"):
+        parts.append("seal again")
     return "  ".join(parts)
 
 
