@@ -37,6 +37,7 @@ class Did(IntEnum):
     BOARD_JOINED = 0x2E
     KEYS_PUBLISHED = 0x2F
     DPO_STATED = 0x30
+    BREACH_REPORTED = 0x3F
     WITNESS_ENROLLED = 0x70
 
 
