@@ -5,12 +5,17 @@ from pathlib import Path
 
 import click
 
+from handover.cli.accountability import breach, register
 from handover.cli.terminal import EXISTING, answer, as_json
 
 
 @click.group()
 def admin() -> None:
     """Set up, check and sweep the service."""
+
+
+admin.add_command(register)
+admin.add_command(breach)
 
 
 @admin.command()
@@ -87,6 +92,24 @@ def doctor(*, as_json: bool) -> None:
     answer({f.what: f.well for f in findings}, lines, as_json=as_json)
     if not all(f.well for f in findings):
         raise click.exceptions.Exit(2)
+
+
+@admin.group()
+def witness() -> None:
+    """Enroll the journal's witnesses."""
+
+
+@witness.command()
+@click.argument("line", metavar="LINE")
+@as_json
+def add(line: str, *, as_json: bool) -> None:
+    """Enroll a witness by its verifier key, the line that `handover witness init` printed."""
+    from handover.parts import assemble
+    from handover.settings import load
+    from handover.witnessing import enroll
+
+    done = enroll(assemble(load()), line)
+    answer(done, f"{done['witness']} is enrolled", as_json=as_json)
 
 
 @admin.command()
