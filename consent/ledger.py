@@ -4,7 +4,7 @@ Everything happens inside an act of the journal, which holds the pupil's lock an
 `ask` answers was true when nobody else could write. State is derived from the events each time, never kept beside them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Final
@@ -13,7 +13,7 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from consent.entry import Actor as EntryActor
-from consent.entry import Entry, Opened
+from consent.entry import Entry, Opened, Told
 from consent.errors import Destroyed, EventRefused, IntegrityBroken, KeyConflict, KeyUnknown, RecordRefused
 from consent.events import Actor, Draft, Event, Kind, UnknownEvent, from_terms, new_id, to_terms
 from consent.fields import by_terms, read_by
@@ -21,16 +21,15 @@ from consent.guardians import AMSTERDAM, keeps_voice, speakers
 from consent.journal import Act, Journal
 from consent.reasons import Reason
 from consent.rule import Granted, Question, Refused, decide
-from consent.tables import JournalBoard, JournalLookup
-from consent.terms import FAMILY_ROLES, Collected, Level, Policy, Role, Ruling
+from consent.tables import JournalBoard
+from consent.terms import FAMILY_ROLES, Collected, Level, Policy, Role, Ruling, is_school
 
 BOOK: Final = "ledger"
 
 _NEWEST_POLICY = (
-    select(JournalLookup.index)
-    .join(JournalBoard, JournalBoard.index == JournalLookup.index)
-    .where(JournalBoard.board == bindparam("board"), JournalLookup.book == BOOK, JournalLookup.type == int(Kind.POLICY))
-    .order_by(JournalLookup.index.desc())
+    select(JournalBoard.index)
+    .where(JournalBoard.board == bindparam("board"), JournalBoard.type == int(Kind.POLICY))
+    .order_by(JournalBoard.index.desc())
     .limit(1)
 )
 
@@ -98,8 +97,8 @@ class Ledger:
 
     journal: Journal
 
-    def record(self, act: Act, draft: Draft, boards: tuple[str, ...]) -> Event:
-        """Record an event within an act that holds its pupil's lock; `boards` are those that it concerns.
+    def record(self, act: Act, draft: Draft, boards: tuple[str, ...], told: Mapping[str, Told] | None = None) -> Event:
+        """Record an event within an act that holds its pupil's lock; `boards` see it whole, others hear what is `told`.
 
         The same idempotency key with the same content gives the event that is there. Nothing is written when this
         raises, so the act may go on and log that it was refused.
@@ -133,6 +132,8 @@ class Ledger:
                 sections=tuple(map(str, draft.sections or ())),
                 ground=draft.ground and str(draft.ground),
                 numbered=draft.subject is not None,
+                school=_school(draft.by),
+                told=told or {},
             )
         )
         said = {field.name: getattr(draft, field.name) for field in fields(Draft)}
@@ -193,6 +194,12 @@ _UNKNOWN_STAFF = Actor("", Role.STAFF, Level.LOW)
 
 def _entry_actor(by: Actor) -> EntryActor:
     return EntryActor("staff" if by.role is Role.STAFF else "family", by.person, by_terms(by))
+
+
+def _school(by: Actor) -> str | None:
+    """Give the school of a member of staff, whose pseudonym begins with it."""
+    school = by.person.partition(".")[0]
+    return school if by.role is Role.STAFF and is_school(school) else None
 
 
 def _event(opened: Opened) -> Event | UnknownEvent:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from enum import IntEnum
 from typing import Final
 
-from consent.journal import Act, Actor, Appended, Entry
+from consent.journal import Act, Actor, Appended, Entry, Told
 from crypto.encoding import JSON
 from handover.parts import Caller
 
@@ -54,11 +54,17 @@ def record(
     outcome: str,
     terms: Mapping[str, JSON],
     boards: Iterable[str],
+    told: Mapping[str, Told] | None = None,
     pupil: str | None = None,
     sections: Iterable[str] = (),
     ground: str | None = None,
 ) -> Appended:
-    """Append one entry to the access log, inside the transaction of what it tells of."""
+    """Append one entry to the access log, inside the transaction of what it tells of.
+
+    `boards` see it whole: the pupil's board, or where there is no pupil the board of who acted. `told` is what another
+    board hears of it.
+    """
+    school = actor.details.get("school")
     return act.append(
         Entry(
             book=BOOK,
@@ -70,6 +76,7 @@ def record(
             sections=tuple(sections),
             ground=ground,
             outcome=outcome,
-            numbered=False,
+            school=None if school is None else str(school),
+            told=told or {},
         )
     )

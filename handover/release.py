@@ -41,7 +41,7 @@ from handover.errors import RequestRefused, not_found
 from handover.parts import Caller, Parts
 from handover.schools import current_key
 from handover.tables import Attempt, Bundle, BundleSection, Release, Transfer
-from handover.transfers import boards_of, policy_of
+from handover.transfers import boards_of, policy_of, tell_receiver
 
 FRESH: Final = 2.0
 """Seconds between the start of a decision's commit and the first byte of its shares, at most."""
@@ -201,6 +201,7 @@ def _log(
             ],
         },
         boards=boards_of(act.session, transfer),
+        told=tell_receiver(act.session, transfer, "granted" if isinstance(found, _Ready) else "refused", "actor"),
         pupil=transfer.pupil,
         sections=sections,
         ground=str(evidence[0].ground) if evidence else None,
@@ -296,6 +297,7 @@ def close(parts: Parts, index: int, outcome: Did) -> None:
             outcome=outcome.name.lower(),
             terms={"transfer": transfer.id, "bundle": row.bundle, "release": index},
             boards=boards_of(act.session, transfer),
+            told=tell_receiver(act.session, transfer, outcome.name.lower(), "actor", "terms"),
             pupil=transfer.pupil,
             sections=row.sections.split(","),
         )

@@ -7,14 +7,14 @@ stored here: it is asked of the ledger each time.
 import secrets
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
 from consent.db import reading
 from consent.events import Draft, Kind
-from consent.journal import Act
+from consent.journal import Act, Told
 from consent.terms import Ground, Policy, Purpose, Route, Section, ground
 from handover.accesslog import Did, record, staff
 from handover.errors import RequestRefused, not_found
@@ -67,9 +67,15 @@ def still_open(transfer: Transfer) -> Transfer:
 
 
 def boards_of(session: Session, transfer: Transfer) -> tuple[str, ...]:
-    """Give the boards of both sides."""
-    wanted = select(School.board).where(School.code.in_([transfer.sender, transfer.receiver]))
-    return tuple(sorted(set(session.scalars(wanted))))
+    """Give the boards that see everything about a transfer: the pupil's, which is the sender's."""
+    return (session.get_one(School, transfer.sender).board,)
+
+
+def tell_receiver(
+    session: Session, transfer: Transfer, outcome: str | None, *sees: Literal["actor", "terms"]
+) -> dict[str, Told]:
+    """Say what the receiver's board hears of an entry about a transfer: an outcome, and what its own staff did."""
+    return {session.get_one(School, transfer.receiver).board: Told(outcome, sees)}
 
 
 def pupil_of(parts: Parts, caller: Caller, transfer: str) -> str:
@@ -105,7 +111,7 @@ def open_transfer(parts: Parts, caller: Caller, once: Once, body: Mapping[str, A
         )
         act.session.add(row)
         act.session.flush()
-        _logged(act, Did.TRANSFER_OPENED, caller, row)
+        _logged(act, Did.TRANSFER_OPENED, caller, row, tell_receiver(act.session, row, "granted"))
         return {"transfer": row.id, "policy": str(chosen.policy.kind)}
 
     return carry_out(parts, once, lambda: parts.journal.act(pupil=pupil), work)
@@ -118,7 +124,7 @@ def cancel(parts: Parts, caller: Caller, once: Once, transfer: str) -> Answer:
         row = of_side(act.session, caller, transfer, "sender")
         if row.cancelled_at is None:
             row.cancelled_at = act.now
-        _logged(act, Did.TRANSFER_CANCELLED, caller, row)
+        _logged(act, Did.TRANSFER_CANCELLED, caller, row, tell_receiver(act.session, row, "granted"))
         return {"transfer": row.id, "state": "cancelled"}
 
     pupil = pupil_of(parts, caller, transfer)
@@ -140,6 +146,7 @@ def confirm_application(parts: Parts, caller: Caller, once: Once, transfer: str)
                 receiver=row.receiver,
             ),
             boards_of(act.session, row),
+            tell_receiver(act.session, row, None, "actor", "terms"),
         )
         return {"transfer": row.id, "applied": True}
 
@@ -190,7 +197,7 @@ def acknowledge(parts: Parts, caller: Caller, once: Once, transfer: str, body: M
         row = of_side(act.session, caller, transfer, "receiver")
         row.received_at, row.placed = row.received_at or act.now, body["placed"]
         row.used_for = ",".join(sorted(body.get("used_for", []))) or row.used_for
-        _logged(act, Did.ACKNOWLEDGED, caller, row)
+        _logged(act, Did.ACKNOWLEDGED, caller, row, tell_receiver(act.session, row, "granted", "actor", "terms"))
         return {"transfer": row.id, "received_at": time(row.received_at), "placed": row.placed}
 
     pupil = pupil_of(parts, caller, transfer)
@@ -220,7 +227,7 @@ def print_policy(policy: Policy) -> dict[str, object]:
     }
 
 
-def _logged(act: Act, did: Did, caller: Caller, row: Transfer) -> None:
+def _logged(act: Act, did: Did, caller: Caller, row: Transfer, told: Mapping[str, Told]) -> None:
     record(
         act,
         did,
@@ -228,6 +235,7 @@ def _logged(act: Act, did: Did, caller: Caller, row: Transfer) -> None:
         outcome="granted",
         terms={"school": caller.school, "transfer": row.id, "purpose": row.purpose},
         boards=boards_of(act.session, row),
+        told=told,
         pupil=row.pupil,
         sections=sections_of(row),
     )
