@@ -15,14 +15,27 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, BinaryIO, Final, Self
 from urllib.parse import quote
 
-from crypto.encoding import JSON, Printable, b64, canon, json_load, unb64
+from crypto.encoding import JSON, Printable, b64, canon, unb64
 from crypto.errors import EncodingRefused
 from crypto.keyfile import KeyFile
 from crypto.merkle import HASH_SIZE
-from handover.errors import HandoverError, RequestRefused, SettingsRefused
+from handover.answers import (
+    ANSWER_LIMIT,
+    CHUNK,
+    PROBLEM,
+    ServiceFailed,
+    ServiceRefused,
+    as_object,
+    odd,
+    read,
+    read_json,
+    refusal,
+    split_head,
+)
+from handover.errors import SettingsRefused
 from handover.roles import Role
 from handover.settings import check_origin
-from handover.signing import content_digest, sign_request
+from handover.signing import content_digest, print_checkpoint_header, sign_request
 
 if TYPE_CHECKING:
     import httpx
@@ -31,23 +44,23 @@ if TYPE_CHECKING:
 # stands for a module that isn't installed, and httpx does without this one.
 sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
 
-ANSWER_LIMIT: Final = 8 * 1024 * 1024
-"""Bytes of a JSON answer. A page of the key log is the largest there is."""
-HEAD_LIMIT: Final = 256 * 1024
-CHUNK: Final = 256 * 1024
+__all__ = [
+    "ANSWER_LIMIT",
+    "PROBLEM",
+    "RELEASE",
+    "UPLOAD",
+    "Client",
+    "PublicClient",
+    "Release",
+    "ServiceFailed",
+    "ServiceRefused",
+    "Staff",
+]
+
 ATTEMPTS: Final = 3
 """How often a request that got no answer is made, where repeating it can't have a second effect."""
 UPLOAD: Final = "application/vnd.overdracht.upload"
 RELEASE: Final = "application/vnd.overdracht.release"
-PROBLEM: Final = "application/problem+json"
-
-
-class ServiceRefused(RequestRefused):
-    """The service said no, and why."""
-
-
-class ServiceFailed(HandoverError):
-    """The service can't be reached, or answered what it never should."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +139,11 @@ class PublicClient:
         answer = self._json("GET", f"/v1/journal/consistency?old={old}&new={new}")
         proof = answer.get("proof")
         if not isinstance(proof, list):
-            raise _odd()
+            raise odd()
         try:
             return [unb64(hashed, HASH_SIZE) for hashed in proof]
         except EncodingRefused:
-            raise _odd() from None
+            raise odd() from None
 
     def post_witnessed(self, note: bytes) -> dict[str, JSON]:
         """Hand over a checkpoint of the journal that a witness has cosigned."""
@@ -143,7 +156,7 @@ class PublicClient:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 with self._exchange(method, path, headers, content) as response:
-                    return _read_json(response)
+                    return read_json(response)
             except ServiceFailed as failure:
                 # The same Idempotency-Key goes with every attempt, so a lost answer has no second effect (bad case H6).
                 if attempt == ATTEMPTS or not isinstance(failure.__cause__, httpx.TransportError):
@@ -152,7 +165,7 @@ class PublicClient:
 
     def _text(self, path: str) -> bytes:
         with self._exchange("GET", path, {}, b"") as response:
-            return _read(response)
+            return read(response)
 
     def _body(self, body: Printable) -> tuple[bytes, dict[str, str]]:
         content = canon(body)
@@ -173,7 +186,7 @@ class PublicClient:
         try:
             with self._http.stream(method, url, headers=prepared, content=content or None) as response:
                 if not response.is_success:
-                    raise _refusal(response)
+                    raise refusal(response)
                 yield response
         except httpx.TransportError as error:
             raise ServiceFailed(f"the service at {self.origin} gave no answer ({type(error).__name__})") from error
@@ -193,14 +206,19 @@ class Client(PublicClient):
         staff: Staff,
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        seen: bytes | None = None,
     ) -> None:
-        """Prepare a client; raises SettingsRefused for a bad origin, or a key of no school."""
+        """Prepare a client; raises SettingsRefused for a bad origin, or a key of no school.
+
+        `seen` is the newest checkpoint of the journal that the school holds; it goes with every request.
+        """
         super().__init__(origin)
         if key.school is None:
             raise SettingsRefused(("this key file names no school; the service knows only certified schools",))
         self.key = key
         self._staff = staff
         self._clock = clock
+        self._seen = seen
 
     # Pupils.
 
@@ -243,9 +261,9 @@ class Client(PublicClient):
             )
             rows, following = page.get("transfers"), page.get("next")
             if not isinstance(rows, list) or not isinstance(following, str | None) or following == cursor:
-                raise _odd()
+                raise odd()
             for row in rows:
-                yield _object(row)
+                yield as_object(row)
             if not following:
                 return
             cursor = following
@@ -303,7 +321,7 @@ class Client(PublicClient):
         }
         body = _counted(opening, _chunks(bundle), progress)
         with self._exchange("POST", f"/v1/transfers/{_id(transfer)}/bundles", headers, body) as response:
-            return _read_json(response)
+            return read_json(response)
 
     @contextmanager
     def release(self, transfer: str, section: str) -> Iterator[Release]:
@@ -311,16 +329,17 @@ class Client(PublicClient):
         content, headers = self._body({"sections": [section]})
         with self._exchange("POST", f"/v1/transfers/{_id(transfer)}/release", headers, content) as response:
             if response.headers.get("Content-Type") != RELEASE:
-                raise _odd()
+                raise odd()
             chunks = response.iter_bytes(CHUNK)
-            head, rest = _split_head(chunks)
+            head, rest = split_head(chunks)
             yield Release(head, rest)
 
     def _prepared(self, method: str, url: str, headers: Mapping[str, str]) -> Mapping[str, str]:
+        seen = {} if self._seen is None else {"Overdracht-Checkpoint": print_checkpoint_header(self._seen)}
         return sign_request(
             method,
             url,
-            {**headers, "Overdracht-Staff": self._staff.header},
+            {**headers, **seen, "Overdracht-Staff": self._staff.header},
             kid=self.key.request.kid,
             sign=self.key.request.sign_bare,
             now=self._clock(),
@@ -333,72 +352,6 @@ def _id(text: str) -> str:
     if re.fullmatch(r"[A-Za-z0-9_-]{1,64}", text) is None:
         raise ServiceRefused("ID_REFUSED", 400, "an id is 1 to 64 letters, digits, - and _")
     return text
-
-
-def _read(response: "httpx.Response") -> bytes:
-    data = bytearray()
-    for chunk in response.iter_bytes(CHUNK):
-        data += chunk
-        if len(data) > ANSWER_LIMIT:
-            raise _odd()
-    return bytes(data)
-
-
-def _read_json(response: "httpx.Response") -> dict[str, JSON]:
-    try:
-        return _object(json_load(_read(response), limit=ANSWER_LIMIT))
-    except EncodingRefused:
-        raise _odd() from None
-
-
-def _refusal(response: "httpx.Response") -> HandoverError:
-    failed = ServiceFailed(f"the service answered {response.status_code} without a reason")
-    if response.headers.get("Content-Type", "").partition(";")[0] != PROBLEM:
-        return failed
-    try:
-        problem = _object(json_load(_read(response), limit=ANSWER_LIMIT))
-    except EncodingRefused:
-        return failed
-    fields = problem.get("fields")
-    told = {place: str(fault) for place, fault in fields.items()} if isinstance(fields, dict) else {}
-    code, detail = problem.get("code"), problem.get("detail")
-    if not isinstance(code, str) or not isinstance(detail, str):
-        return failed
-    return ServiceRefused(code, response.status_code, detail, told)
-
-
-def _split_head(chunks: Iterator[bytes]) -> tuple[dict[str, JSON], Iterator[bytes]]:
-    """Take the length and the JSON head off a release; what comes behind is the container."""
-    data = b""
-    for chunk in chunks:
-        data += chunk
-        if len(data) >= 4 and len(data) >= 4 + (size := int.from_bytes(data[:4], "big")):
-            break
-        if len(data) > HEAD_LIMIT:
-            raise _odd()
-    else:
-        raise ServiceFailed("the release broke off")
-    try:
-        head = _object(json_load(data[4 : 4 + size], limit=HEAD_LIMIT))
-    except EncodingRefused:
-        raise _odd() from None
-    return head, _behind(data[4 + size :], chunks)
-
-
-def _behind(first: bytes, chunks: Iterator[bytes]) -> Iterator[bytes]:
-    if first:
-        yield first
-    yield from chunks
-
-
-def _object(value: JSON) -> dict[str, JSON]:
-    if not isinstance(value, dict):
-        raise _odd()
-    return value
-
-
-def _odd() -> ServiceFailed:
-    return ServiceFailed("the service answered in a form that this client doesn't know")
 
 
 def _chunks(stream: BinaryIO) -> Iterator[bytes]:

@@ -20,6 +20,7 @@ from typing import Final
 
 from consent.terms import Section
 from crypto.bundle import Reader, write_container
+from crypto.checkpoint import Checkpoint
 from crypto.encoding import JSON, Printable, b64, canon, integer, record, unb64
 from crypto.errors import BundleAltered, EncodingRefused, TargetExists
 from crypto.files import fsync_folder, new_file, partial_of, write_private
@@ -60,11 +61,14 @@ def fetch(
     transfer: str,
     sections: Sequence[Section],
     out: Path,
+    compare: Callable[[Checkpoint], None],
     progress: Callable[[int], None] | None = None,
 ) -> OpenedFolder:
     """Ask for sections of a transfer and open what is released into the new folder `out`.
 
-    Raises FetchingRefused, ReceiptRefused, CryptoError, ServiceRefused, ServiceFailed; then the folder isn't there.
+    `compare` is given each receipt's checkpoint before anything is opened, and raises for one that isn't of the journal
+    as the school knows it. Raises FetchingRefused, ReceiptRefused, CryptoError, ServiceRefused, ServiceFailed; then the
+    folder isn't there.
     """
     if os.path.lexists(out):
         raise TargetExists("there is something with the name of the output already")
@@ -72,7 +76,8 @@ def fetch(
         pieces = {name: piece for name in sections if (piece := _ask(client, transfer, name, folder)) is not None}
         if not pieces:
             raise FetchingRefused("nothing was released; the sender and the family can see what would allow it")
-        _check_receipts(trust, transfer, pieces)
+        for checkpoint in _check_receipts(trust, transfer, pieces):
+            compare(checkpoint)
         readers = {name: Reader(files.enter_context(piece.path.open("rb"))) for name, piece in pieces.items()}
         first = next(iter(readers.values()))
         if any(reader.manifest_bytes != first.manifest_bytes for reader in readers.values()):
@@ -122,9 +127,11 @@ def _piece(release: Release, transfer: str, section: Section, path: Path) -> _Pi
     return _Piece(path, bundle, share, head["receipt"])
 
 
-def _check_receipts(trust: Trust, transfer: str, pieces: Mapping[Section, _Piece]) -> None:
-    for section, piece in pieces.items():
+def _check_receipts(trust: Trust, transfer: str, pieces: Mapping[Section, _Piece]) -> set[Checkpoint]:
+    return {
         verify_release(piece.receipt, trust, transfer=transfer, bundle=piece.bundle, sections=[section])
+        for section, piece in pieces.items()
+    }
 
 
 def _section(reader: Reader, wanted: Section) -> Iterator[bytes]:

@@ -23,6 +23,7 @@ from http_message_signatures import (
 LABEL = "overdracht"
 TAG = "overdracht-v1"
 LIFETIME = timedelta(seconds=300)
+CHECKPOINT = "overdracht-checkpoint"
 MUTATING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
@@ -61,14 +62,36 @@ def parse_content_digest(value: str) -> bytes:
     return digest
 
 
-def components(method: str, *, body: bool) -> tuple[str, ...]:
-    """List what a signature must cover, in order."""
+def components(method: str, *, body: bool, checkpoint: bool = False) -> tuple[str, ...]:
+    """List what a signature must cover, in order; `checkpoint` says that the request carries one of the journal."""
     covered = ["@method", "@target-uri", "overdracht-staff"]
     if body:
         covered += ["content-digest", "content-type"]
     if method in MUTATING:
         covered.append("idempotency-key")
+    if checkpoint:
+        covered.append(CHECKPOINT)
     return tuple(covered)
+
+
+def print_checkpoint_header(note: bytes) -> str:
+    """Write an Overdracht-Checkpoint header: the newest note of the journal that the sender holds (RFC 9651 bytes)."""
+    return f":{base64.b64encode(note).decode('ascii')}:"
+
+
+def parse_checkpoint_header(value: str) -> bytes:
+    """Read what `print_checkpoint_header` gives; raises SignatureRefused for any other form."""
+    try:
+        note = base64.b64decode(value[1:-1], validate=True)
+    except ValueError:
+        raise SignatureRefused("overdracht-checkpoint is not base64") from None
+    if value != print_checkpoint_header(note):
+        raise SignatureRefused("overdracht-checkpoint is not one byte sequence")
+    return note
+
+
+def _has_checkpoint(headers: Mapping[str, str]) -> bool:
+    return any(name.lower() == CHECKPOINT for name in headers)
 
 
 def sign_request(
@@ -96,7 +119,7 @@ def sign_request(
         nonce=secrets.token_urlsafe(18),
         label=LABEL,
         tag=TAG,
-        covered_component_ids=components(method, body=body),
+        covered_component_ids=components(method, body=body, checkpoint=_has_checkpoint(headers)),
         use_existing_digest=body,
     )
     signer.apply(message, prepared, sign(prepared.signature_base))
@@ -133,12 +156,13 @@ def verify_request(
     """
     keys = _OneKey(find)
     verifier = HTTPMessageVerifier(signature_algorithm=algorithms.ED25519, key_resolver=keys)
+    needed = components(method, body=body, checkpoint=_has_checkpoint(headers))
     try:
         results = verifier.verify(
             _Message(method, url, dict(headers)),
             max_age=LIFETIME,
             expect_tag=TAG,
-            require_components=[f'"{name}"' for name in components(method, body=body)],
+            require_components=[f'"{name}"' for name in needed],
         )
     except (InvalidSignature, ValueError) as error:
         raise SignatureRefused(str(error)) from None

@@ -26,7 +26,8 @@ from handover.idempotency import Once
 from handover.logs import log
 from handover.parts import Caller, Examiner, Parts
 from handover.roles import Action, Role, may
-from handover.signing import SignatureRefused, parse_content_digest, verify_request
+from handover.signing import SignatureRefused, parse_checkpoint_header, parse_content_digest, verify_request
+from handover.witnessing import hear
 
 JSON_LIMIT: Final = 1 << 20
 JSON_DEPTH: Final = 12
@@ -142,6 +143,8 @@ def _verify(known: Callable[[Parts, bytes, datetime], tuple[R, bytes] | None]) -
         signature = verify_request(request.method, target, headers, find=find, now=now, body=_has_body())
         g.digest = parse_content_digest(request.headers["Content-Digest"]) if _has_body() else None
         use_nonce(service, signature)
+        if (checkpoint := request.headers.get("Overdracht-Checkpoint")) is not None:
+            hear(service, parse_checkpoint_header(checkpoint), "request")
     except SignatureRefused as error:
         raise _refused(str(error)) from None
     return found[signature.kid]

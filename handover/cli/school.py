@@ -18,6 +18,7 @@ from handover.cli.terminal import EXISTING, FOLDER, InputRefused, answer, as_jso
 from handover.roles import Role
 
 if TYPE_CHECKING:
+    from crypto.checkpoint import Checkpoint
     from crypto.encoding import JSON
     from handover.client import Client
     from handover.directory import Directory
@@ -43,7 +44,31 @@ class Desk:
         """Open the key file and make a client."""
         from handover.client import Client, Staff
 
-        return Client(self.origin, read_keyfile(self.keyfile), Staff(self.staff, Role(self.role)))
+        staff = Staff(self.staff, Role(self.role))
+        return Client(self.origin, read_keyfile(self.keyfile), staff, seen=self._seen())
+
+    def _seen(self) -> "bytes | None":
+        from handover.following import newest
+
+        return None if self.root is None or self.state is None else newest(self.trust(), self.state)
+
+    def follow(self, client: "Client") -> None:
+        """Look at the service's journal, and refuse one that doesn't follow on what was seen of it before."""
+        from handover.following import follow
+
+        follow(client, self.trust(), self.folder())
+
+    def compare(self, client: "Client") -> "Callable[[Checkpoint], None]":
+        """Give what compares a receipt's checkpoint with the journal that the service shows to all."""
+        from handover.following import compare
+
+        return lambda checkpoint: compare(client, self.trust(), self.folder(), checkpoint)
+
+    def folder(self) -> Path:
+        """Give the folder in which the school keeps what it has seen of the logs."""
+        if self.state is None:
+            raise InputRefused("where what was seen of the logs is kept must be said: --state or HANDOVER_STATE")
+        return self.state
 
     def trust(self) -> "Trust":
         """Read the trust file."""
@@ -57,9 +82,7 @@ class Desk:
         """Bring the replica of the key log up to date, and check one's own school in it."""
         from handover.directory import refresh
 
-        if self.state is None:
-            raise InputRefused("where the replica of the key log is kept must be said: --state or HANDOVER_STATE")
-        directory = refresh(client, self.trust(), self.state)
+        directory = refresh(client, self.trust(), self.folder())
         directory.check_own(client.key, datetime.now(UTC))
         return directory
 
@@ -72,7 +95,7 @@ _OPTIONS = (
         "--role", envvar="HANDOVER_ROLE", type=click.Choice(list(map(str, Role))), required=True, help="As what."
     ),
     click.option("--root", envvar="HANDOVER_ROOT", type=EXISTING, help="The trust file: root and logs."),
-    click.option("--state", envvar="HANDOVER_STATE", type=FOLDER, help="Folder for the replica of the key log."),
+    click.option("--state", envvar="HANDOVER_STATE", type=FOLDER, help="Folder for what was seen of the logs."),
 )
 
 
@@ -238,7 +261,9 @@ def fetch(desk: Desk, transfer_id: str, sections: str | None, out: Path, as_json
     wanted = frozenset(Section) if sections is None else section_names(sections)
     names = [section for section in Section if section in wanted]
     with desk.client() as client:
-        opened = fetch_sections(client, desk.directory(client), desk.trust(), transfer_id, names, out)
+        desk.follow(client)
+        directory, trust, compare = desk.directory(client), desk.trust(), desk.compare(client)
+        opened = fetch_sections(client, directory, trust, transfer_id, names, out, compare)
     tell_opened(opened, out / DOSSIER, as_json=as_json)
 
 
@@ -259,6 +284,8 @@ def _list(desk: Desk, side: str, *, as_json: bool) -> None:
     from handover.worklist import heard
 
     with desk.client() as client:
+        if desk.root is not None and desk.state is not None:
+            desk.follow(client)
         rows = list(client.transfers(side))
     if side == "sender":
         heard(desk.keyfile, rows, datetime.now(UTC))

@@ -61,9 +61,12 @@ PUBLIC: Final = {
     ("GET", "/v1/keylog"),
     ("GET", "/v1/keylog/checkpoint"),
     ("GET", "/v1/journal/checkpoint"),
+    ("GET", "/v1/journal/consistency"),
+    ("GET", "/v1/journal/witnessed"),
     ("GET", "/v1/schools/<string(maxlength=6):school>"),
 }
 CARRIES_SIGNATURES: Final = {
+    ("POST", "/v1/journal/witnessed"),
     ("POST", "/v1/boards"),
     ("PUT", "/v1/boards/<string(maxlength=40):board>/policy"),
     ("PUT", "/v1/boards/<string(maxlength=40):board>/dpos"),
