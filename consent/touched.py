@@ -70,10 +70,10 @@ class Period:
         return moment is None or self.since <= moment < self.until
 
 
-def span_of(session: Session, board: str, period: Period) -> tuple[int, int] | None:
-    """Give the first and the last index that a board has on the days of a period, or None where it has none."""
+def span_of(session: Session, board: str, period: Period, before: int) -> tuple[int, int] | None:
+    """Give a board's first and last index on the days of a period, below `before`, or None where it has none."""
     column = _BOARD.c
-    meant = (column.board == board) & column.day.between(*period.days())
+    meant = (column.board == board) & column.day.between(*period.days()) & (column.idx < before)
     ends = session.execute(select(func.min(column.idx), func.max(column.idx)).where(meant)).one()
     return None if ends[0] is None else (ends[0], ends[1])
 
@@ -92,14 +92,15 @@ def touched(session: Session, board: str, period: Period, span: tuple[int, int])
     meant = (column.board == board) & column.idx.between(*span) & (gone | column.day.between(first, last))
     alike: list[ColumnElement[Any]] = [*_ALIKE, gone]
     for row in session.execute(select(*alike, func.count()).where(meant).group_by(*alike)):
-        *clear, bits, pupil, person, erased, count = row
-        yield Touched(*clear, section_names(bits), pupil, person, bool(erased), count)
+        type_, outcome, ground, school, bits, pupil, person, erased, count = tuple(row)
+        sections = section_names(bits)
+        yield Touched(type_, outcome, ground, school, sections, pupil, person, bool(erased), count)
 
 
-def partly(journal: Journal, session: Session, board: str, period: Period) -> Iterator[Found]:
-    """Give a board's entries of the days that are only partly meant: those of the period, opened and checked."""
+def partly(journal: Journal, session: Session, board: str, period: Period, before: int) -> Iterator[Found]:
+    """Give a board's entries below `before` of days that are only partly meant: the period's, opened and checked."""
     for day in period.parts_of_days():
-        wanted, before = Criteria(since=day, until=day + timedelta(days=1)), None
-        while page := journal.search(session, board, wanted, before, PAGE_MAX):
+        wanted, below = Criteria(since=day, until=day + timedelta(days=1)), before
+        while page := journal.search(session, board, wanted, below, PAGE_MAX):
             yield from (found for found in page if period.holds(found.at))
-            before = page[-1].index
+            below = page[-1].index

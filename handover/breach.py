@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Final, Literal
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from consent.db import reading
@@ -34,6 +34,8 @@ HowFar = Literal["released", "tried"] | None
 
 BECAME: Final = frozenset({Did.DELIVERED, Did.ABORTED, Did.UNKNOWN})
 """What is said of a release afterwards: counted apart, since the release itself was counted."""
+
+_RELEASED: Final = select(Release.transfer, Release.sections)
 
 
 @dataclass(slots=True)
@@ -150,10 +152,10 @@ def report(parts: Parts, actor: Actor, board: str, period: Period, progress: Cal
     """
     terms = {"since": period.since.isoformat(), "until": period.until.isoformat()}
     with parts.journal.act() as act:
-        record(act, Did.BREACH_REPORTED, actor, outcome="granted", terms=terms, boards=[board])
+        own = record(act, Did.BREACH_REPORTED, actor, outcome="granted", terms=terms, boards=[board])
     made = Report(board, period.since, period.until)
     with reading(parts.main) as session:
-        span = span_of(session, board, period)
+        span = span_of(session, board, period, own.index)
         if span is None:
             return made
         made.first, made.last = span
@@ -161,9 +163,10 @@ def report(parts: Parts, actor: Actor, board: str, period: Period, progress: Cal
             _count(parts, made, list(touched(session, board, period, (begin, end))))
             _files_of_others(session, made, period, (begin, end))
             progress(end - span[0] + 1, span[1] - span[0] + 1)
-        for found in partly(parts.journal, session, board, period):
+        for found in partly(parts.journal, session, board, period, own.index):
             made.add(*_alike(found))
-            _file_of_another(made, found)
+            if found.opened is None:
+                _add_files(session, made, _RELEASED.where(Release.index == found.index))
     return made
 
 
@@ -178,22 +181,16 @@ def _count(parts: Parts, made: Report, rows: list[Touched]) -> None:
 
 def _files_of_others(session: Session, made: Report, period: Period, span: tuple[int, int]) -> None:
     """Add the transfers by which files of other boards' pupils were released here on whole days."""
-    rows = (
-        select(Release.transfer, Release.sections)
-        .join(JournalBoard, JournalBoard.index == Release.index)
-        .where(JournalBoard.board == made.board, JournalBoard.index.between(*span))
-        .where(JournalBoard.pupil_tag.is_(None), JournalBoard.day.between(*period.whole_days()))
+    here = (JournalBoard.board == made.board) & JournalBoard.index.between(*span) & JournalBoard.pupil_tag.is_(None)
+    of_days = _RELEASED.join(JournalBoard, JournalBoard.index == Release.index).where(
+        here, JournalBoard.day.between(*period.whole_days())
     )
-    for transfer, sections in session.execute(rows):
+    _add_files(session, made, of_days)
+
+
+def _add_files(session: Session, made: Report, wanted: Select[str, str]) -> None:
+    for transfer, sections in session.execute(wanted):
         made.transfers.setdefault(transfer, Counts()).add("released", sections.split(","), 1)
-
-
-def _file_of_another(made: Report, found: Found) -> None:
-    transfer = (found.terms or {}).get("transfer")
-    if found.opened is None and isinstance(transfer, str):
-        how = how_far(found.type, found.outcome)
-        if how:
-            made.transfers.setdefault(transfer, Counts()).add(how, found.sections, 1)
 
 
 def _alike(found: Found) -> tuple[Touched, str | None, str | None]:
