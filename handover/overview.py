@@ -7,12 +7,13 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from consent.answers import Scope, present_code, scope_of, successors
 from consent.db import reading
 from consent.events import Event, Kind
 from consent.guardians import family as family_of
 from consent.ledger import History
 from consent.rule import Granted, allows, decide
-from consent.terms import Section
+from consent.terms import Purpose, Section
 from handover.bundles import handed_out, newest, versions_of
 from handover.idempotency import Answer
 from handover.parts import Caller, Parts
@@ -103,12 +104,7 @@ def _all_deciders(known: Sequence[Event], pupil: str, now: Any) -> set[str]:
 def _for_receiver(session: Session, row: Transfer, known: Sequence[Event]) -> Answer:
     bundle = newest(session, row.id)
     opened = handed_out(session, row.id)
-    withdrawn = {
-        section
-        for event in known
-        if event.kind is Kind.WITHDRAW and event.receiver == row.receiver and event.purpose == row.purpose
-        for section in event.sections or ()
-    }
+    withdrawn = _withdrawn(row, known)
     older = select(Release.index).where(Release.transfer == row.id)
     if bundle is not None:
         older = older.where(Release.bundle != bundle.id)
@@ -121,6 +117,24 @@ def _for_receiver(session: Session, row: Transfer, known: Sequence[Event]) -> An
         "superseded": session.scalar(older.limit(1)) is not None,
         "acknowledgement": _acknowledgement(row),
     }
+
+
+def _withdrawn(row: Transfer, known: Sequence[Event]) -> set[Section]:
+    """Give the sections of which a withdrawal stands: whoever took consent back hasn't said yes again since."""
+    chain = successors(known)
+    here = Scope(row.sender, present_code(row.receiver, chain), Purpose(row.purpose))
+    taken_back: set[tuple[str, Section]] = set()
+    for event in known:
+        if scope_of(event, chain) != here:
+            continue
+        theirs = {(event.by.person, section) for section in event.sections or ()}
+        if event.kind is Kind.WITHDRAW:
+            taken_back |= theirs
+        elif event.kind is Kind.GRANT:
+            taken_back -= theirs
+        elif event.kind is Kind.VIEW and event.travels:
+            taken_back.discard((event.by.person, Section.VIEWS))
+    return {section for _, section in taken_back}
 
 
 def _bundle(bundle: Bundle | None, *, with_versions: bool) -> Answer | None:

@@ -73,8 +73,32 @@ def test_a_withdrawal_counts_from_the_next_question_on_and_a_new_yes_opens_again
     assert case.for_receiver()["withdrawn"] == ["okr"]  # and not opp, which it never had
     case.say(0, okr="yes")
     case.refused("WITHDRAWN")  # the other's yes isn't this one's
+    assert case.for_receiver()["withdrawn"] == ["okr"]
+    case.say(1, okr="no")
+    assert case.for_receiver()["withdrawn"] == ["okr"]  # a no isn't a yes
     case.say(1, okr="yes")
+    assert case.for_receiver()["withdrawn"] == []
     case.ask("okr")
+
+
+def test_a_withdrawn_view_is_told_until_its_writer_lets_one_travel_again(lite: Story) -> None:
+    case = lite.agreed("okr", sections=("okr", "views"))
+    case.family("view", text="Sam leest graag.", travels=True, done=True)
+    case.ask("views")
+    case.family("withdrawal", sections=["views"], destroy_now=False)
+    case.family("view", text="Toch liever niet.", travels=False, done=True)
+    assert case.for_receiver()["withdrawn"] == ["views"]
+    case.family("view", text="Sam leest heel graag.", travels=True, done=True)
+    assert case.for_receiver()["withdrawn"] == []
+    case.ask("views")
+
+
+def test_a_withdrawal_from_another_transfer_says_nothing_about_this_one(lite: Story) -> None:
+    case = lite.agreed("okr")
+    case.ask("okr")
+    other = lite.case(child=case.child, purpose="support", bundle=False)
+    other.family("withdrawal", sections=["okr"], destroy_now=False)
+    assert case.for_receiver()["withdrawn"] == []
 
 
 def test_what_is_destroyed_at_once_stays_gone_when_the_yes_comes_back(story: Story) -> None:
