@@ -108,7 +108,6 @@ PHRASES: Final[dict[str, str]] = {
     "health in relation to education": "gezondheid in verband met onderwijs",
     "the latest OPP is part of the OKR": "het nieuwste OPP hoort bij het OKR",
     "the year before": "alleen het jaar ervoor",
-    " and (": " en (",
 }
 """The words around the articles in the table of grounds, in Dutch."""
 
@@ -135,7 +134,7 @@ CONCERNED: Final = (
 MEASURES: Final[dict[str, str]] = {
     "Een dossier is versleuteld van school tot school. De beheerder kan het niet lezen.": "crypto/README.md",
     "Elk onderdeel wordt apart vrijgegeven. Dat wordt bij elke vraag opnieuw beslist.": "handover/release.py",
-    "Elke handeling staat in een logboek. Wie daar iets in verandert, valt door de mand.": "consent/JOURNAL.md",
+    "Elke handeling staat in een logboek. Een verandering daarin wordt ontdekt.": "consent/JOURNAL.md",
     "Wie wat mag, staat in één tabel. Wat er niet in staat, mag niet.": "handover/roles.py",
     "Verzoeken van scholen zijn ondertekend. Een verzoek telt één keer.": "handover/signing.py",
     "Sleutels staan apart van de gegevens. Wordt een sleutel vernietigd, dan is de inhoud weg.": "consent/keystore.py",
@@ -169,8 +168,19 @@ def described(parts: Parts, code: str) -> Described:
 def register(board: Described | None = None) -> str:
     """Print the register as Markdown: of one board with its policy, or of the service with both policies."""
     policies = tuple(PolicyKind) if board is None else (board.policy,)
-    parts = (_who(board), _purposes(), _concerned(), _sections(), _grounds(policies), _receivers(), _rest())
-    return "\n".join(line for part in parts for line in part)
+    chapters = (
+        ("Wie is verantwoordelijk", _who(board)),
+        ("Waarvoor", _purposes()),
+        ("Over wie, en wat de dienst zelf bewaart", _concerned()),
+        ("Welke onderdelen een dossier heeft", _sections()),
+        ("Op welke grond", _grounds(policies)),
+        ("Wie het krijgt", _receivers()),
+        ("Hoe het beveiligd is", _measures()),
+    )
+    lines = list(_head())
+    for number, (title, told) in enumerate(chapters, 1):
+        lines += [f"## {number}. {title}", "", *told]
+    return "\n".join(lines)
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
@@ -178,11 +188,14 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
     yield ""
 
 
-def _who(board: Described | None) -> Iterator[str]:
+def _head() -> Iterator[str]:
     yield from ("# Register van verwerkingsactiviteiten", "")
     yield "Dit register (AVG artikel 30) is gemaakt uit de tabellen waarmee Overdracht zelf beslist."
     yield f"Verander het niet met de hand: verander de tabel, en maak het opnieuw met `{COMMAND}`."
-    yield from ("Wat tussen vierkante haken staat, vult het bestuur zelf in.", "", "## 1. Wie is verantwoordelijk", "")
+    yield from ("Wat tussen vierkante haken staat, vult het bestuur zelf in.", "")
+
+
+def _who(board: Described | None) -> Iterator[str]:
     name = f"{board.name} ({board.code}), met de scholen {', '.join(board.schools)}" if board else "[naam en adres]"
     rows = (
         ("Verwerkingsverantwoordelijke", f"het schoolbestuur dat verstuurt: {name}"),
@@ -194,17 +207,14 @@ def _who(board: Described | None) -> Iterator[str]:
 
 
 def _purposes() -> Iterator[str]:
-    yield from ("## 2. Waarvoor", "")
     yield from _table(("doel", "uitleg"), ((f"`{purpose}`", PURPOSES[purpose]) for purpose in Purpose))
 
 
 def _concerned() -> Iterator[str]:
-    yield from ("## 3. Over wie, en wat de dienst zelf bewaart", "")
     yield from _table(("wie", "gegevens", "hoe"), ((one.who, one.data, one.how) for one in CONCERNED))
 
 
 def _sections() -> Iterator[str]:
-    yield from ("## 4. Welke onderdelen een dossier heeft", "")
     rows = ((f"`{one}`", *SECTIONS[one], "ja" if one in SPECIAL else "nee") for one in Section)
     yield from _table(("onderdeel", "naam", "wat erin staat", "bijzondere gegevens (AVG art. 9)"), rows)
     yield "Een bankrekening, nationaliteit en geboorteplaats gaan nooit mee. Het persoonsgebonden nummer staat alleen"
@@ -212,7 +222,6 @@ def _sections() -> Iterator[str]:
 
 
 def _grounds(policies: Sequence[PolicyKind]) -> Iterator[str]:
-    yield from ("## 5. Op welke grond", "")
     yield from ("De artikelen moeten door een jurist zijn bevestigd voordat de dienst in gebruik gaat.", "")
     for policy in policies:
         title, meaning = POLICIES[policy]
@@ -251,7 +260,6 @@ def dutch(source: str) -> str:
 
 
 def _receivers() -> Iterator[str]:
-    yield from ("## 6. Wie het krijgt", "")
     asking = ", ".join(ROLES[role] for role in Role if Action.ASK_RELEASE in MAY[role])
     rows = (
         ("de nieuwe school", f"alleen de onderdelen die mogen; opvragen kan door: {asking}"),
@@ -264,6 +272,5 @@ def _receivers() -> Iterator[str]:
     yield ""
 
 
-def _rest() -> Iterator[str]:
-    yield from ("## 8. Hoe het beveiligd is", "")
+def _measures() -> Iterator[str]:
     yield from _table(("maatregel", "waar"), ((measure, f"`{place}`") for measure, place in MEASURES.items()))
