@@ -36,14 +36,17 @@ class ResealingRefused(HandoverError):
     """A bundle can't be sealed again; says what is missing."""
 
 
-def find(keyfile: Path, transfer: str, folder: Path | None, *, changed: bool) -> Source:
+def find(keyfile: Path, sent: Sent, folder: Path | None, *, changed: bool) -> Source:
     """Find what a transfer's bundle is packed from; raises ResealingRefused, VersionsRefused, OSError.
 
-    A dossier in `folder` goes before the one that was noted. `changed` allows files that were changed since.
+    A dossier in `folder` goes before the one that was noted. Where nothing was noted, the sections are those that the
+    transfer asked for, and `views`: the family's own words go along. `changed` allows files that were changed since.
     """
+    transfer = sent.transfer
     noted, given = versions.source_of(keyfile, transfer), _given(folder, transfer)
     if given is not None:
-        source = Source(given) if noted is None else replace(noted, dossier=given)
+        asked = tuple(sorted({*sent.sections, Section.VIEWS}))
+        source = Source(given, (), asked) if noted is None else replace(noted, dossier=given)
     elif noted is not None:
         source = noted
     else:

@@ -57,7 +57,7 @@ def send(
         stream.seek(0)
         answer = client.upload(transfer, printed, stream, f"send-{name}", progress)  # (5)
     if answer.get("bundle") != name:
-        raise SendingRefused("the service acknowledged another bundle; the shares are kept")
+        raise SendingRefused("the service acknowledged another bundle than it was sent")
     versions.remember_sent(keyfile, transfer, reader.manifest.core.bundle, now)
     shares.unlink()
     return answer

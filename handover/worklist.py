@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from consent.terms import Section
 from crypto.encoding import JSON, text, unb64
 from crypto.errors import EncodingRefused
 from crypto.keyfile import SCHOOL
@@ -13,16 +14,18 @@ from handover import versions
 from handover.client import ServiceFailed
 
 _ID: Final = "[A-Za-z0-9_-]{1,64}"
+_SECTION: Final = "|".join(Section)
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """An open transfer with the bundle that the service has of it; `seal_again` where its receiver has another key."""
+    """An open transfer with its bundle, and what it asked for; `seal_again` where the receiver's key has changed."""
 
     transfer: str
     receiver: str
     purpose: str
     route: str
+    sections: tuple[str, ...]
     bundle: bytes
     seal_again: bool
 
@@ -43,14 +46,15 @@ def heard(keyfile: Path, rows: Iterable[dict[str, JSON]], now: datetime) -> tupl
 
 
 def _sent(row: dict[str, JSON]) -> Sent:
-    bundle, again = row["bundle"], row.get("seal_again")
-    if not isinstance(bundle, dict) or not isinstance(again, bool):
+    bundle, sections, again = row["bundle"], row.get("sections"), row.get("seal_again")
+    if not isinstance(bundle, dict) or not isinstance(sections, list) or not isinstance(again, bool):
         raise EncodingRefused("not a transfer with a bundle")
     return Sent(
         text(row.get("transfer"), _ID),
         text(row.get("receiver"), SCHOOL),
         text(row.get("purpose"), _ID),
         text(row.get("route"), _ID),
+        tuple(text(name, _SECTION) for name in sections),
         unb64(bundle.get("bundle"), versions.ID_SIZE),
         again,
     )

@@ -1,6 +1,6 @@
 """`handover reseal`: seal again, in one go, what was sealed to a key that its receiver no longer uses."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,7 +57,7 @@ def reseal(
             if sent.seal_again and (everything or sent.transfer in transfers)
         }
         missing = {name: "nothing to seal again" for name in transfers if name not in waiting}
-        found = _find(desk, list(waiting), dossiers, missing, changed=changed)
+        found = _find(desk, waiting.values(), dossiers, missing, changed=changed)
         done = _seal(desk, client, [(waiting[name], source) for name, source in found.items()], missing, folder)
     lines = [f"{transfer}  sealed again  {bundle}" for transfer, bundle in done.items()]
     told = {"sealed": done, "missing": missing}
@@ -67,17 +67,17 @@ def reseal(
 
 
 def _find(
-    desk: Desk, waiting: Sequence[str], dossiers: Path | None, missing: dict[str, str], *, changed: bool
+    desk: Desk, waiting: "Iterable[Sent]", dossiers: Path | None, missing: dict[str, str], *, changed: bool
 ) -> "dict[str, Source]":
     """Find the files of every transfer before anything is packed, so that all that is missing is told at once."""
     from handover.resealing import find
 
     found = {}
-    for transfer in waiting:
+    for sent in waiting:
         try:
-            found[transfer] = find(desk.keyfile, transfer, dossiers, changed=changed)
+            found[sent.transfer] = find(desk.keyfile, sent, dossiers, changed=changed)
         except (HandoverError, OSError) as problem:
-            missing[transfer] = "; ".join(lines_of(problem))
+            missing[sent.transfer] = "; ".join(lines_of(problem))
     return found
 
 
