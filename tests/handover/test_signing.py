@@ -18,7 +18,9 @@ from handover.signing import (
     Signed,
     components,
     content_digest,
+    parse_checkpoint_header,
     parse_content_digest,
+    print_checkpoint_header,
     sign_request,
     verify_request,
 )
@@ -365,6 +367,20 @@ def test_the_log_is_told_what_is_wrong() -> None:
 )
 def test_what_must_be_covered_depends_on_method_and_body(method: str, body: bool, more: tuple[str, ...]) -> None:
     assert components(method, body=body) == ("@method", "@target-uri", "overdracht-staff", *more)
+
+
+def test_a_checkpoint_that_is_sent_along_is_covered_last() -> None:
+    covered = components("POST", body=True, checkpoint=True)
+    assert covered == (*components("POST", body=True), "overdracht-checkpoint")
+
+
+def test_a_checkpoints_header_has_one_form() -> None:
+    assert print_checkpoint_header(b"x?") == ":eD8=:"
+    assert parse_checkpoint_header(":eD8=:") == b"x?"
+    assert parse_checkpoint_header("::") == b""
+    for other in ("", ":", "eD8=", ":eD8=", "eD8=:", ":eD9=:", ":eD8:", " :eD8=:", ":eD8=: ", ":eD8=\n:", ":e\u00e9=:"):
+        with pytest.raises(SignatureRefused, match="overdracht-checkpoint is not"):
+            parse_checkpoint_header(other)
 
 
 def test_a_digest_has_one_form() -> None:
