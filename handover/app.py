@@ -20,9 +20,12 @@ from handover.settings import load
 
 HEADERS: Final = {
     "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": (
+        "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'"
+    ),
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
+    "Strict-Transport-Security": "max-age=63072000; includeSubDomains",
     "X-Content-Type-Options": "nosniff",
 }
 SIGNATURE: Final = {
@@ -89,8 +92,10 @@ def _finish(response: Response) -> Response:
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     # The rule and not the path: what is in an address stays out of the log.
+    who = {"school": g.caller.school} if "caller" in g else {}
     logs.log().info(
         "request",
+        **who,
         method=request.method,
         route=str(request.url_rule) if request.url_rule else "none",
         status=response.status_code,

@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from handover.errors import SettingsRefused
 
@@ -89,6 +89,14 @@ def _number(env: Mapping[str, str], name: str, default: int, problems: list[str]
     return default
 
 
+def _readable_on_the_way(url: str) -> bool:
+    """Tell whether a database on another machine is spoken to without checking that it is the one."""
+    parts = urlsplit(url)
+    asked = parse_qs(parts.query)
+    host = (asked.get("host") or [parts.hostname or ""])[0]
+    return bool(host) and not host.startswith("/") and host not in LOOPBACK and asked.get("sslmode") != ["verify-full"]
+
+
 def _unsafe(env: Mapping[str, str]) -> list[str]:
     problems = [
         f"{name} is not a setting of this product"
@@ -138,6 +146,9 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
         workers=_number(env, "HANDOVER_WORKERS", 2, problems),
         threads=_number(env, "HANDOVER_THREADS", 8, problems),
     )
+    for name, url in (("DATABASE", settings.database_url), ("KEYSTORE", settings.keystore_url)):
+        if _readable_on_the_way(url):
+            problems.append(f"HANDOVER_{name}_URL leaves this machine: add sslmode=verify-full")
     if settings.database_url == settings.keystore_url:
         problems.append("the key store must be a database of its own: HANDOVER_KEYSTORE_URL is HANDOVER_DATABASE_URL")
     if problems:

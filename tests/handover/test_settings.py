@@ -51,8 +51,8 @@ def test_every_setting_can_be_said_otherwise(home: Path) -> None:
     said = load(
         {
             "HANDOVER_HOME": str(home),
-            "HANDOVER_DATABASE_URL": "postgresql+psycopg://main",
-            "HANDOVER_KEYSTORE_URL": "postgresql+psycopg://keys",
+            "HANDOVER_DATABASE_URL": "postgresql+psycopg:///main?host=/run/postgresql",
+            "HANDOVER_KEYSTORE_URL": "postgresql+psycopg://keys.internal/keys?sslmode=verify-full",
             "HANDOVER_KEYS": "/keys",
             "HANDOVER_BLOBS": "s3://bucket/prefix",
             "HANDOVER_OUTBOX": "/outbox",
@@ -61,9 +61,33 @@ def test_every_setting_can_be_said_otherwise(home: Path) -> None:
             "HANDOVER_THREADS": "256",
         }
     )
-    assert (said.database_url, said.keystore_url) == ("postgresql+psycopg://main", "postgresql+psycopg://keys")
+    assert (said.database_url, said.keystore_url) == (
+        "postgresql+psycopg:///main?host=/run/postgresql",
+        "postgresql+psycopg://keys.internal/keys?sslmode=verify-full",
+    )
     assert (said.keys, said.blobs, said.outbox) == (Path("/keys"), "s3://bucket/prefix", Path("/outbox"))
     assert (said.bind, said.workers, said.threads) == ("0.0.0.0:80", 1, 256)
+
+
+@pytest.mark.parametrize(
+    ("url", "fine"),
+    [
+        ("postgresql://db.internal/main", False),
+        ("postgresql://db.internal/main?sslmode=require", False),
+        ("postgresql:///main?host=db.internal", False),
+        ("postgresql://db.internal/main?sslmode=verify-full", True),
+        ("postgresql:///main?host=/run/postgresql", True),
+        ("postgresql://localhost/main", True),
+        ("postgresql:///main", True),
+    ],
+)
+def test_a_database_on_another_machine_has_to_prove_which_one_it_is(home: Path, url: str, fine: bool) -> None:
+    env = {"HANDOVER_HOME": str(home), "HANDOVER_DATABASE_URL": url}
+    if fine:
+        assert load(env).database_url == url
+    else:
+        with pytest.raises(SettingsRefused, match="HANDOVER_DATABASE_URL leaves this machine: add sslmode=verify-full"):
+            load(env)
 
 
 def test_a_seed_for_the_shares_stops_the_start(home: Path) -> None:
