@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from consent.events import Event, Kind
-from consent.terms import Purpose, Section
+from consent.terms import EMERGENCY_LASTS, Purpose, Section
 
 
 class Scope(NamedTuple):
@@ -105,3 +105,10 @@ def is_live(event: Event, now: datetime) -> bool:
 def has_ended(event: Event, now: datetime) -> bool:
     """Tell whether an authorising event's time is over."""
     return event.valid_until is not None and event.valid_until <= now
+
+
+def is_by_two_and_short(emergency: Event) -> bool:
+    """Tell whether an EMERGENCY has two persons behind it, and ends within the time that one may last."""
+    ends = emergency.valid_until
+    by_two = emergency.second is not None and emergency.second != emergency.by.person
+    return by_two and ends is not None and ends - emergency.recorded_at <= EMERGENCY_LASTS

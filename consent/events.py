@@ -134,6 +134,8 @@ class UnknownEvent:
 
 SCOPE: Final = frozenset({"sender", "receiver", "purpose", "sections"})
 _HOW = frozenset({"decided_at", "notice", "collected", "witness", "scan"})
+_EMERGENCY = frozenset({"emergency", "second", "valid_until"})
+"""What an EMERGENCY says that begins one; one that ends another says none of it."""
 
 FIELDS: Final[dict[Kind, tuple[frozenset[str], frozenset[str]]]] = {
     # kind: (needed, allowed beside those)
@@ -154,7 +156,7 @@ FIELDS: Final[dict[Kind, tuple[frozenset[str], frozenset[str]]]] = {
     Kind.CUSTODY: (frozenset({"holders", "birth_date", "checked_on"}), frozenset({"evidence", "second", "notice"})),
     Kind.COURT: (SCOPE | {"stands_for", "valid_until", "scan", "witness", "second"}, frozenset({"valid_from"})),
     Kind.SUCCESSOR: (frozenset({"receiver", "successor"}), frozenset({"article"})),
-    Kind.EMERGENCY: (SCOPE | {"emergency", "second", "valid_until"}, frozenset({"valid_from"})),
+    Kind.EMERGENCY: (SCOPE, _EMERGENCY | {"withdraws"}),
     Kind.POLICY: (frozenset({"board", "policy"}), frozenset()),
     Kind.ERASE: (frozenset(), frozenset()),
     Kind.REQUEST: (frozenset({"right"}), _HOW | {"sections", "text"}),
@@ -257,6 +259,10 @@ def _check(draft: Draft) -> None:
         raise EventRefused("ground: a grant is consent or explicit consent")
     if draft.valid_from and draft.valid_until and not draft.valid_from < draft.valid_until:
         raise EventRefused("valid_until: not after valid_from")
+    if draft.kind is Kind.EMERGENCY and {draft.withdraws is None} != {
+        getattr(draft, name) is not None for name in _EMERGENCY
+    }:
+        raise EventRefused("withdraws: an EMERGENCY has its ground, second person and end, or it ends another")
     if draft.second == draft.by.person:
         raise EventRefused("second: the same person as the first")
     if draft.checked_on and any(holder.since > draft.checked_on for holder in draft.holders or ()):

@@ -22,7 +22,7 @@ from consent.journal import Act, Journal
 from consent.reasons import Reason
 from consent.rule import Granted, Question, Refused, decide
 from consent.tables import JournalBoard
-from consent.terms import FAMILY_ROLES, Collected, Level, Policy, Role, Ruling, is_school
+from consent.terms import EMERGENCY_LASTS, FAMILY_ROLES, Collected, Level, Policy, Role, Ruling, is_school
 
 BOOK: Final = "ledger"
 
@@ -48,6 +48,7 @@ class Refusal(StrEnum):
     REMOVAL_UNPROVEN = "a holder whose no stands is taken out only with evidence, a second person and a notice"
     STANDS_FOR = "a court stands in for a present holder"
     ALREADY_OVER = "its time was over before it was recorded"
+    TOO_LONG = "an emergency lasts 72 hours at most"
     BY_ERASING = "an ERASE is written by erasing the pupil"
 
 
@@ -259,6 +260,7 @@ _REFERRED: Final[dict[str, dict[Kind, frozenset[Kind]]]] = {
         Kind.WITHDRAW: frozenset({Kind.GRANT, Kind.VIEW}),
         Kind.RESTRICT: frozenset({Kind.RESTRICT}),
         Kind.HOLD: frozenset({Kind.HOLD}),
+        Kind.EMERGENCY: frozenset({Kind.EMERGENCY}),
     },
     "objection": {Kind.OBJECTION_DECIDED: frozenset({Kind.OBJECT})},
     "request": {Kind.REQUEST_DECIDED: frozenset({Kind.REQUEST})},
@@ -315,6 +317,11 @@ def _not_over(draft: Draft, events: Sequence[Event], act: Act) -> Refusal | None
     return Refusal.ALREADY_OVER if draft.valid_until is not None and draft.valid_until <= act.now else None
 
 
+def _not_too_long(draft: Draft, events: Sequence[Event], act: Act) -> Refusal | None:
+    too_long = draft.valid_until is not None and draft.valid_until - act.now > EMERGENCY_LASTS
+    return Refusal.TOO_LONG if too_long else None
+
+
 _CHECKS: Final[dict[Kind, tuple[Callable[[Draft, Sequence[Event], Act], Refusal | None], ...]]] = {
     Kind.GRANT: (_not_over,),
     Kind.OBJECTION_DECIDED: (_objection_open,),
@@ -322,5 +329,5 @@ _CHECKS: Final[dict[Kind, tuple[Callable[[Draft, Sequence[Event], Act], Refusal 
     Kind.RESTRICT: (_lifted_by_two,),
     Kind.CUSTODY: (_checked_and_born,),
     Kind.COURT: (_for_a_holder, _not_over),
-    Kind.EMERGENCY: (_not_over,),
+    Kind.EMERGENCY: (_not_over, _not_too_long),
 }

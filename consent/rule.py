@@ -12,7 +12,7 @@ About the ledger as a whole:
  (6) It is known who holds gezag (`consent.guardians`).
 About each section by itself, so that asking for less never turns a yes into a no:
  (7) Its use isn't restricted (AVG art. 18).
- (8) A live EMERGENCY of two persons that names it authorises it, whatever the steps below say.
+ (8) A live EMERGENCY by two, 72 hours long at most, that wasn't ended authorises it, whatever the steps below say.
  (9) For placement the pupil has applied at the receiver.
 (10) Every objection against it is decided, and none was upheld.
 (11) The table of grounds (`consent.terms`) says which entry it needs:
@@ -32,7 +32,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from consent.answers import Answers, Scope, has_ended, is_live, scope_of, standing, successors
+from consent.answers import Answers, Scope, has_ended, is_by_two_and_short, is_live, scope_of, standing, successors
 from consent.events import Event, Kind, UnknownEvent
 from consent.guardians import Family, family
 from consent.reasons import Reason as Reason
@@ -206,7 +206,7 @@ def _judge(case: _Case, section: Section) -> _Verdict:
     """Judge one section: the entries that authorise it, or all that stands in its way."""
     if _is_restricted(case, section):  # (7)
         return [_Obstacle(Reason.RESTRICTED, section)]
-    if emergencies := [e for e in case.naming(Kind.EMERGENCY, section) if e.second not in (None, e.by.person)]:  # (8)
+    if emergencies := _emergencies(case, section):  # (8)
         return _evidence(section, Requirement(Ground.EMERGENCY, str(emergencies[0].emergency)), emergencies)
     obstacles = list(_objections(case, section))  # (10)
     if case.question.purpose is Purpose.PLACEMENT and not case.has_applied:  # (9)
@@ -229,6 +229,11 @@ def _is_restricted(case: _Case, section: Section) -> bool:
         event.withdraws is None and event.id not in lifted and section in (event.sections or ())
         for event in restrictions
     )
+
+
+def _emergencies(case: _Case, section: Section) -> list[Event]:
+    ended = {event.withdraws for event in case.events if event.kind is Kind.EMERGENCY}
+    return [e for e in case.naming(Kind.EMERGENCY, section) if is_by_two_and_short(e) and e.id not in ended]
 
 
 def _objections(case: _Case, section: Section) -> Iterator[_Obstacle]:

@@ -6,6 +6,7 @@ and the articles' present numbers before production: change a cell here, and now
 
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import IntEnum, StrEnum
 from typing import Final
 
@@ -106,6 +107,10 @@ class EmergencyGround(StrEnum):
     VITAL_INTEREST = "vitaal_belang"  # AVG art. 6(1)(d), 9(2)(c)
     MELDCODE = "meldcode"  # Wet verplichte meldcode huiselijk geweld en kindermishandeling
     LEERPLICHT = "leerplicht"  # Leerplichtwet 1969
+
+
+EMERGENCY_LASTS: Final = timedelta(hours=72)
+"""How long a release in an emergency may go on, from its recording: it ends by itself."""
 
 
 class Right(StrEnum):

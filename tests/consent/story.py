@@ -120,7 +120,8 @@ class Story:
             for name, value in said.items()
         }
         place = len(self.events)
-        when = moment(at) if at else T - timedelta(days=20) + timedelta(hours=place)
+        begun = T - (timedelta(hours=place + 1) if kind == "EMERGENCY" else timedelta(days=20))
+        when = moment(at) if at else begun + timedelta(hours=place)
         event = Event(
             kind=Kind[kind],
             key=f"k{place}",

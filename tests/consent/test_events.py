@@ -15,6 +15,7 @@ from tests.consent.story import DEFAULTS, PUPIL, VECTORS, Story, T, who
 STORED = json.loads((VECTORS / "decisions-terms.json").read_text())
 BORN = date(2015, 1, 1)
 NO_PUPIL = {"POLICY", "ROLLBACK"}
+EMERGENCY = "withdraws: an EMERGENCY has its ground, second person and end, or it ends another"
 ID = "0190b0f0-0000-7000-8000-000000000001"
 
 
@@ -136,6 +137,9 @@ def test_a_time_is_printed_in_utc_whatever_its_zone():
         ("GRANT", {"ground": Ground.STATUTORY}, "ground: a grant is consent or explicit consent"),
         ("GRANT", {"valid_from": T, "valid_until": T}, "valid_until: not after valid_from"),
         ("EMERGENCY", {"second": "g1"}, "second: the same person as the first"),
+        *(("EMERGENCY", {name: None}, EMERGENCY) for name in ("emergency", "second", "valid_until")),
+        ("EMERGENCY", {"withdraws": ID}, EMERGENCY),
+        ("EMERGENCY", {"withdraws": ID, "second": None, "valid_until": None}, EMERGENCY),
         (
             "CUSTODY",
             {"holders": (Holder("g1", Role.GUARDIAN, date(2027, 2, 2)),)},

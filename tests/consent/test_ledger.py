@@ -463,6 +463,26 @@ def test_nothing_is_recorded_that_was_over_before(quick, kind, by):
     assert quick.record(kind, by, valid_until="T+1us", **more)
 
 
+def test_k10_an_emergency_lasts_72_hours_at_most(quick):
+    assert quick.refused("EMERGENCY", "s1", valid_until="T+259200000001us") is Refusal.TOO_LONG
+    assert quick.record("EMERGENCY", "s1", valid_until="T+72h")
+    assert quick.ask()
+    quick.now += timedelta(hours=72)
+    assert not quick.ask()
+
+
+def test_k10_an_emergency_is_ended_by_one_and_needs_two(quick):
+    over = {"emergency": None, "second": None, "valid_until": None}
+    emergency, hold = quick.record("EMERGENCY", "s1"), quick.record("HOLD", "s1")
+    assert quick.ask()
+    assert quick.refused("EMERGENCY", "s2", withdraws=hold.id, **over) is Refusal.REFERENCE
+    assert quick.refused("EMERGENCY", "g1", withdraws=emergency.id, **over) is Refusal.ROLE
+    with pytest.raises(EventRefused, match="withdraws"):
+        quick.record("EMERGENCY", "s1", second=None)
+    assert quick.record("EMERGENCY", "s2", withdraws=emergency.id, **over)
+    assert not quick.ask()
+
+
 def test_a_draft_that_breaks_its_form_is_refused_before_anything_else(quick):
     with pytest.raises(EventRefused, match="sender"):
         quick.put(replace(quick.draft("GRANT", "g1"), sender=None))
