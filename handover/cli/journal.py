@@ -32,11 +32,19 @@ def export(out: Path, as_json: bool) -> None:
 @click.argument("export_file", metavar="EXPORT", type=EXISTING)
 @click.option("--key", type=EXISTING, help="File with the log's verifier key, as `admin init` writes it.")
 @click.option("--checkpoint", type=EXISTING, help="A checkpoint of the log that was kept elsewhere.")
+@click.option("--witness", metavar="LINE", help="Verifier key of a witness that must have cosigned the checkpoint.")
 @click.option(
     "--hashes-only", is_flag=True, help="Check order, count and leaves alone: faster, and entries stay unread."
 )
 @as_json
-def verify(export_file: Path, key: Path | None, checkpoint: Path | None, hashes_only: bool, as_json: bool) -> None:
+def verify(
+    export_file: Path,
+    key: Path | None,
+    checkpoint: Path | None,
+    witness: str | None,
+    hashes_only: bool,
+    as_json: bool,
+) -> None:
     """Verify an export, offline. Without a key and a checkpoint it can only be consistent with itself.
 
     Ends with 2 and names every entry that isn't what it was.
@@ -44,20 +52,34 @@ def verify(export_file: Path, key: Path | None, checkpoint: Path | None, hashes_
     from consent.verify import verify_export
 
     kept = None if checkpoint is None else checkpoint.read_bytes()
+    witnessed = [] if witness is None else [_witnessed(kept, witness)]
     report = verify_export(export_file, None if key is None else _journal_key(key), kept, hashes_only=hashes_only)
     told: dict[str, object] = {
         "origin": report.origin,
         "size": report.size,
         "root": report.root.hex(),
-        "checked": list(report.checked),
+        "checked": [*report.checked, *witnessed],
         "findings": [str(finding) for finding in report.findings],
     }
-    lines = [*report.checked, *(f"NOT  {finding}" for finding in report.findings)]
+    lines = [*report.checked, *witnessed, *(f"NOT  {finding}" for finding in report.findings)]
     if key is None or checkpoint is None:
         lines.append("Without --key and --checkpoint this says only: consistent with itself.")
     answer(told, "\n".join(lines), as_json=as_json)
     if not report:
         raise click.exceptions.Exit(2)
+
+
+def _witnessed(note: bytes | None, line: str) -> str:
+    from datetime import UTC, datetime
+
+    from crypto.cosignature import parse_cosigner, verify_cosignature
+
+    if note is None:
+        raise click.UsageError("--witness says who cosigned the --checkpoint: give both.")
+    cosigner = parse_cosigner(line)
+    said = verify_cosignature(note, cosigner)
+    at = datetime.fromtimestamp(said.time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"witnessed by {cosigner.name} at {at}, size {said.checkpoint.size}"
 
 
 def _journal_key(path: Path) -> bytes:
