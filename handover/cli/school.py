@@ -56,7 +56,8 @@ class Desk:
         """Look at the service's journal, and refuse one that doesn't follow on what was seen of it before."""
         from handover.following import follow
 
-        follow(client, self.trust(), self.folder())
+        folder = self.folder()
+        follow(client, self.trust(), folder)
 
     def compare(self, client: "Client") -> "Callable[[Checkpoint], None]":
         """Give what compares a receipt's checkpoint with the journal that the service shows to all."""
@@ -82,7 +83,8 @@ class Desk:
         """Bring the replica of the key log up to date, and check one's own school in it."""
         from handover.directory import refresh
 
-        directory = refresh(client, self.trust(), self.folder())
+        folder = self.folder()
+        directory = refresh(client, self.trust(), folder)
         directory.check_own(client.key, datetime.now(UTC))
         return directory
 

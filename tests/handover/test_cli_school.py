@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.handover.loopback import Service, as_json, problem, service
+from crypto.checkpoint import print_verifier
+from crypto.encoding import b64
+from crypto.keyfile import PublicIdentity, print_identity_public
+from crypto.keys import SignKey
+from handover.signing import print_checkpoint_header
+from tests.handover.logs import KEY, ORIGIN, LogOf
+from tests.handover.loopback import Answer, Asked, Service, as_json, problem, service
 from tests.handover.samples import Desk, Ran, keys, written
 
 ROW = {"transfer": "t-1", "receiver": "99CD01", "sender": "99AB00", "route": "POVO", "purpose": "placement"}
@@ -132,3 +138,48 @@ def test_settings_that_cannot_be_trusted_stop_a_command(
     assert (ran.code, ran.out) == (2, "")
     assert says in ran.err
     assert at.service.asked == []
+
+
+def _watching(at: School, log: LogOf) -> dict[str, str]:
+    """Let the service show this log's journal, and give the settings under which a school follows it."""
+    root = PublicIdentity("root", SignKey.generate("root").public)
+    lines = [print_identity_public(root), print_verifier(ORIGIN, KEY.public).encode()]
+    at.desk.path("trust.txt").write_bytes(b"\n".join(lines))
+
+    def answer(asked: Asked) -> Answer:
+        if asked.path == "/v1/journal/checkpoint":
+            return Answer(body=log.journal_checkpoint(), media_type="text/plain")
+        if asked.path.startswith("/v1/journal/consistency"):
+            old, new = (int(word.partition("=")[2]) for word in asked.path.partition("?")[2].split("&"))
+            return as_json({"old": old, "new": new, "proof": [b64(each) for each in log.journal_consistency(old, new)]})
+        return as_json({"transfers": [], "next": None})
+
+    at.service.answer = answer
+    return {"--root": "trust.txt", "--state": "state"}
+
+
+def test_the_inbox_follows_the_journal_and_requests_carry_what_was_seen(at: School) -> None:
+    """C3"""
+    for size in (4, 9):
+        assert at.call("inbox", **_watching(at, LogOf.counting(size))).out == "no transfers\n"
+    seen = LogOf.counting(9).journal_checkpoint()
+    assert at.desk.path("state/journal.checkpoint").read_bytes() == seen
+    at.call("transfer", "list", **_watching(at, LogOf.counting(9)))
+    asked = [asked for asked in at.service.asked if asked.path.startswith("/v1/transfers")]
+    assert ["overdracht-checkpoint" in each.headers for each in asked] == [False, True, True]
+    assert asked[-1].headers["overdracht-checkpoint"] == print_checkpoint_header(seen)
+    assert all(each.staff for each in asked)
+
+
+@pytest.mark.parametrize("command", [("inbox",), ("fetch", "t-1", "--out", "out")])
+def test_an_older_or_another_journal_stops_the_inbox_and_a_fetch(at: School, command: tuple[str, ...]) -> None:
+    """C3, K4"""
+    at.call("inbox", **_watching(at, LogOf.counting(9)))
+    for log in (LogOf.counting(8), LogOf.counting(9, "other"), LogOf.counting(12, "other")):
+        at.service.asked.clear()
+        ran = at.call(*command, **_watching(at, log))
+        assert ran.code == 2
+        assert "older than the one you have seen, or another: it was put back or forked" in ran.err
+        assert len(ran.err.splitlines()) == 1
+        assert not any(asked.path.startswith("/v1/transfers") for asked in at.service.asked)
+    assert not at.desk.path("out").exists()

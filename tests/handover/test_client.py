@@ -8,6 +8,7 @@ from datetime import date
 
 import pytest
 
+from crypto.encoding import b64
 from crypto.keyfile import KeyFile
 from handover.client import ANSWER_LIMIT, RELEASE, UPLOAD, Client, PublicClient, ServiceFailed, ServiceRefused, Staff
 from handover.errors import SettingsRefused
@@ -98,6 +99,26 @@ def test_what_is_public_needs_no_key(at: Service) -> None:
         ("GET", "/v1/journal/checkpoint"),
     ]
     assert not any("signature" in asked.headers for asked in at.asked)
+
+
+def test_a_proof_comes_as_hashes_and_a_cosigned_note_goes_as_it_is(at: Service) -> None:
+    hashes = [bytes([place]) * 32 for place in range(3)]
+    at.answer = lambda asked: as_json({"old": 3, "new": 9, "proof": [b64(hashed) for hashed in hashes]})
+    with PublicClient(at.origin) as client:
+        assert client.journal_consistency(3, 9) == hashes
+        client.post_witnessed("log\n3\n\n\u2014 x y\n".encode())
+    assert [(asked.method, asked.path) for asked in at.asked] == [
+        ("GET", "/v1/journal/consistency?old=3&new=9"),
+        ("POST", "/v1/journal/witnessed"),
+    ]
+    assert at.asked[1].json == {"note": "log\n3\n\n\u2014 x y\n"}
+
+
+@pytest.mark.parametrize("proof", [None, {}, "x", [1], ["AAAA"], ["=" * 43], [b64(bytes(33))]])
+def test_a_proof_of_another_form_is_refused(at: Service, proof: object) -> None:
+    at.answer = lambda asked: as_json({"old": 3, "new": 9, "proof": proof})
+    with PublicClient(at.origin) as client, pytest.raises(ServiceFailed, match="form"):
+        client.journal_consistency(3, 9)
 
 
 def test_all_pages_of_a_list_are_asked_for(at: Service, client: Client) -> None:
