@@ -1,6 +1,5 @@
 """Registering a pupil, and who holds gezag over it from now on, with the evidence and the staff who saw it."""
 
-import json
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from handover.errors import RequestRefused
 from handover.idempotency import Answer, Once, carry_out
 from handover.outbox import deliver, post, text_sha256
 from handover.parts import Caller, Parts
-from handover.people import Contact, aad, child_of, contacts, keep_contact, own_pupil, staff_actor
+from handover.people import Child, Contact, child_of, contacts, keep_contact, own_pupil, staff_actor
 from handover.tables import Person
 
 NOTICE = "custody"
@@ -39,8 +38,7 @@ def register_pupil(parts: Parts, caller: Caller, once: Once, body: Mapping[str, 
     def work(act: Act) -> Answer | RequestRefused:
         if act.session.get(Pupil, pupil) is not None:
             return RequestRefused("PUPIL_KNOWN", 409, "Your board has a record under this number.")
-        child = {"first_name": body["first_name"], "birth_date": body["birth_date"].isoformat()}
-        sealed = parts.keystore.seal("pupil", pupil, json.dumps(child).encode(), aad("child", pupil))
+        sealed = Child(body["first_name"], body["birth_date"], body.get("group")).seal(parts.keystore, pupil)
         act.session.add(Pupil(id=pupil, version=0, board=caller.board, sealed=sealed, erased=False))
         act.session.flush()
         stated = _Stated(parts, act, caller, pupil, body["birth_date"], body["custody"], "/custody")

@@ -46,6 +46,54 @@ TEXTS: Final = {
             "Klopt het niet? Laat het de school binnen 7 dagen weten, of ga naar {origin}.\n"
         ),
     ),
+    "emergency": (
+        "Gegevens van uw kind mogen met spoed naar een andere school",
+        (
+            "De school mag nu met spoed gegevens van uw kind naar een andere school sturen.\n"
+            "Twee medewerkers hebben dat samen besloten. Zij hoefden u daarvoor nu niet om toestemming te vragen.\n"
+            "Dit stopt vanzelf, uiterlijk op {until}.\n"
+            "Bent u zelf de leerling? Dan gaat het om uw eigen gegevens.\n"
+            "Wilt u weten waarom, of bent u het er niet mee eens? Bel de school.\n"
+            "U kunt ook uitleg vragen aan de functionaris gegevensbescherming (FG) van het schoolbestuur.\n"
+        ),
+    ),
+    "emergency_dpo": (
+        "Een spoedvrijgave op school {school}",
+        (
+            "Twee medewerkers van school {school} hebben een dossier met spoed vrijgegeven.\n"
+            "Het gaat om nummer {entry} in het logboek. Zoveel mensen kregen bericht: {told}.\n"
+            "Kijk of dit terecht was.\n"
+        ),
+    ),
+    "paper_own": (
+        "De school heeft uw antwoord van papier overgenomen",
+        (
+            "De school heeft een papier met uw antwoord over de overstap van uw kind, en heeft dat overgenomen.\n"
+            "Een nee telt meteen. Een ja telt pas na {starts}.\n"
+            "Klopt het niet? Of hebt u niets ingevuld? Ga dan naar {origin} en vul deze code in:\n\n{token}\n\n"
+            "Daar geeft u zelf antwoord. Dat gaat voor het papier. U kunt ook de school bellen.\n"
+            "De code werkt tot en met {until}. Geef de code aan niemand anders.\n"
+        ),
+    ),
+    "paper": (
+        "Iemand heeft op papier antwoord gegeven over uw kind",
+        (
+            "Iemand die meebeslist over de overstap van uw kind, heeft op papier antwoord gegeven.\n"
+            "De school heeft dat overgenomen. Een nee telt meteen. Een ja telt pas na {starts}.\n"
+            "Bent u het er niet mee eens, of klopt er iets niet? Ga naar {origin} of bel de school.\n"
+            "U beslist zelf, ook als een ander al geantwoord heeft.\n"
+        ),
+    ),
+    "reminder": (
+        "Wilt u nog antwoord geven over de overstap van uw kind?",
+        (
+            "Op {sent} kreeg u een mail met een vraag over de overstap van uw kind.\n"
+            "U hebt nog niet op alles antwoord gegeven.\n"
+            "Kijk in de mail van {sent}. Daar staat uw code. Ga naar {origin} en vul de code in.\n"
+            "De code werkt tot en met {until}. U mag ja of nee zeggen. Allebei is goed.\n"
+            "Hebt u de mail niet meer? Vraag de school om een nieuwe code.\n"
+        ),
+    ),
     "new_version": (
         "De school heeft het dossier van uw kind verbeterd",
         (
@@ -70,7 +118,8 @@ def _post(
     parts: Parts, act: Act, pupil: str | None, owner: tuple[str, str], mail: str, text: str, words: Mapping[str, str]
 ) -> None:
     subject, body = TEXTS[text]
-    message = {"to": mail, "subject": subject, "body": body.format(origin=parts.settings.origin, **words)}
+    filled = {**words, "origin": parts.settings.origin}
+    message = {"to": mail, "subject": subject.format_map(filled), "body": body.format_map(filled)}
     identifier = secrets.token_hex(16)
     kind, name = owner
     sealed = parts.keystore.seal(kind, name, json.dumps(message).encode(), _aad(identifier))

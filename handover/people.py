@@ -14,7 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from consent.events import Actor
-from consent.guardians import speakers
+from consent.guardians import DECIDES_FROM, anniversary, midnight, speakers
 from consent.journal import Act
 from consent.keystore import KeyStore
 from consent.tables import Pupil
@@ -43,6 +43,12 @@ class Child:
 
     first_name: str
     birth_date: date
+    group: str | None = None  # the label of its class, such as 8a
+
+    def seal(self, keystore: KeyStore, pupil: str) -> bytes:
+        """Seal this under the pupil's own key."""
+        data = {"first_name": self.first_name, "birth_date": self.birth_date.isoformat(), "group": self.group}
+        return keystore.seal("pupil", pupil, json.dumps(data).encode(), aad("child", pupil))
 
 
 def staff_actor(caller: Caller) -> Actor:
@@ -55,7 +61,7 @@ def child_of(keystore: KeyStore, pupil: Pupil) -> Child:
     if pupil.sealed is None:
         raise not_found()
     data = json.loads(keystore.open("pupil", pupil.id, pupil.sealed, aad("child", pupil.id)))
-    return Child(data["first_name"], date.fromisoformat(data["birth_date"]))
+    return Child(data["first_name"], date.fromisoformat(data["birth_date"]), data.get("group"))
 
 
 def contacts(keystore: KeyStore, session: Session, pupil: str) -> dict[str, Contact]:
@@ -71,6 +77,15 @@ def reachable(parts: Parts, act: Act, pupil: str) -> dict[str, Contact]:
     """Unseal how those who speak for the pupil now can be reached; who lost that voice isn't written to any more."""
     voices = speakers(parts.ledger.history(act.session, pupil).known, pupil, act.now)
     return {person: one for person, one in contacts(parts.keystore, act.session, pupil).items() if person in voices}
+
+
+def told_at_once(parts: Parts, act: Act, pupil: str) -> dict[str, Contact]:
+    """Give who is told of what staff did without them: all who can be reached, the pupil itself from 16."""
+    found = reachable(parts, act, pupil)
+    born = child_of(parts.keystore, act.session.get_one(Pupil, pupil)).birth_date
+    if act.now < midnight(anniversary(born, DECIDES_FROM)):
+        found.pop(pupil, None)
+    return found
 
 
 def own_pupil(session: Session, caller: Caller, pupil: str) -> Pupil:

@@ -37,6 +37,8 @@ class Action(StrEnum):
     CONFIRM_APPLICATION = "confirm_application"
     ASK_RELEASE = "ask_release"
     ACKNOWLEDGE = "acknowledge"
+    RELEASE_IN_EMERGENCY = "release_in_emergency"
+    RECORD_PAPER = "record_paper"
 
 
 _DESK = frozenset({Action.SEE_TRANSFERS, Action.CONFIRM_APPLICATION, Action.ACKNOWLEDGE})
@@ -50,7 +52,7 @@ _SENDING = frozenset(
         Action.UPLOAD_BUNDLE,
     }
 )
-_CARE = _DESK | _SENDING | {Action.INVOKE_LAW, Action.ASK_RELEASE}
+_CARE = _DESK | _SENDING | {Action.INVOKE_LAW, Action.ASK_RELEASE, Action.RELEASE_IN_EMERGENCY, Action.RECORD_PAPER}
 
 MAY: Final[dict[Role, frozenset[Action]]] = {
     Role.PRINCIPAL: frozenset(Action),

@@ -140,6 +140,7 @@ class NewPupil(Schema):
     first_name = line(100, required=True)
     birth_date = fields.Date(required=True)
     custody = fields.Nested(Custody, required=True)
+    group = line(20)
 
 
 class ChangedCustody(Custody):
