@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -135,8 +136,6 @@ def test_a_flipped_byte_is_refused_by_the_command(at: Desk, tmp_path: Path, name
 
 
 def test_rotated_keys_follow_on_the_old_ones_and_end_them(at: Desk) -> None:
-    from datetime import UTC, datetime
-
     at.path("s.key.versions").write_bytes(b'{"packed":{},"transfers":{},"v":2}')
     ran = at.call("key", "rotate", "--key", "s.key", "--identity", "board", "--out", "r.key", "--json")
     assert ran.code == 0, ran.err

@@ -1,16 +1,26 @@
 """`handover reseal`: what it seals again, what it asks for, and what it never does by itself."""
 
+import fcntl
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from crypto.checkpoint import print_verifier
-from crypto.keyfile import KeyFile, PublicIdentity, print_identity_public, print_private
+from crypto.keyfile import KeyFile, PublicIdentity, parse_private, print_identity_public, print_private
+from handover.client import Client, Staff
+from handover.directory import refresh
+from handover.dossier import load
+from handover.resealing import find, seal_again, size, workplace
+from handover.roles import Role
+from handover.trust import read_trust
 from handover.versions import source_of
+from handover.worklist import heard
 from tests.handover.live import Live, copied, listening
 from tests.handover.loopback import Answer, Asked, as_json, service
 from tests.handover.region import LOG, RECEIVER, SENDER, Region
@@ -217,6 +227,49 @@ def test_a_receiver_without_a_current_key_is_waited_for(sender: Sender) -> None:
     assert sender.reseal(transfer).code == 0
 
 
+def test_the_bar_is_told_of_packing_and_of_sending(sender: Sender) -> None:
+    transfer = sender.sent()
+    sender.live.rotate(VO)
+    keyfile, told, now = sender.desk.path("s.key"), list[int](), datetime.now(UTC)
+    key = parse_private(keyfile.read_bytes(), PASSPHRASE)
+    with Client(sender.live.origin, key, Staff("s-1", Role.PRINCIPAL)) as client:
+        waiting = {each.transfer: each for each in heard(keyfile, client.transfers("sender"), now)}[transfer]
+        source = find(keyfile, waiting, None, changed=False)
+        dossier = load(source.dossier.path.read_bytes())
+        with workplace(sender.desk.path("state")) as folder:
+            directory = refresh(client, read_trust(sender.live.folder / "trust"), sender.desk.path("state"))
+            where: dict[str, Path] = {"keyfile": keyfile, "workplace": folder}
+            seal_again(client, directory, waiting, source, dossier, now=now, progress=told.append, **where)
+            assert list(folder.iterdir()) == []
+    total = size(source)
+    assert total == sender.file().stat().st_size
+    assert told == sorted(told)
+    assert total in told
+    assert told[-1] == 2 * total
+
+
+def test_one_run_at_a_time_has_the_workplace_and_nobody_else_may_look(tmp_path: Path) -> None:
+    with workplace(tmp_path) as folder:
+        assert folder.stat().st_mode & 0o777 == 0o700
+        beside = os.open(tmp_path / "reseal", os.O_RDONLY)
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(beside, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.close(beside)
+    assert not folder.exists()
+
+
+def test_what_the_law_forbids_is_left_out_again_and_told(sender: Sender) -> None:
+    transfer = sender.sent()
+    sender.live.rotate(VO)
+    value = dossier_json()
+    value["kept"] = [{"path": "/dossier/leerling/nationaliteit", "section": "okr", "value": "0001"}]
+    written(sender.file(), value)
+    ran = sender.reseal(transfer, "--changed")
+    assert ran.code == 0, ran.err
+    assert f"{transfer}: left out: " in ran.err
+    assert "0001" not in ran.err
+
+
 def test_what_was_received_or_cancelled_is_not_sealed_again(sender: Sender) -> None:
     """Whoever has a dossier already needs no second copy of it on the way."""
     received, cancelled = sender.sent(), sender.sent()
@@ -240,8 +293,6 @@ def test_before_there_is_a_bundle_nothing_is_sealed_again(sender: Sender) -> Non
 @pytest.fixture
 def alone(tmp_path: Path) -> Iterator[tuple[Desk, Region, list[Asked]]]:
     """A desk with a certified key file, and a service that lists one transfer to seal again and plays its key log."""
-    from datetime import UTC, datetime
-
     region = Region.founded(datetime.now(UTC).replace(microsecond=0))
     region.page = 500
     (tmp_path / "s.key").write_bytes(print_private(region.schools[SENDER], PASSPHRASE))
