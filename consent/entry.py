@@ -221,5 +221,11 @@ def read_actor(salted: bytes | None) -> Actor | None:
     return None if salted is None else Actor(**_value(salted))
 
 
+def read_told(salted: bytes) -> Mapping[str, Any]:
+    """Read what each board is told from terms that were checked, as it was committed to."""
+    told: Mapping[str, Any] = _value(salted)["told"]
+    return told
+
+
 def _value(salted: bytes) -> Any:
     return _read(salted[SALT_SIZE:].decode())

@@ -2,89 +2,149 @@
 
 One line of JSON each: a head line, the entries in order, and after an entry the checkpoint kept at that size. The last
 line is the newest checkpoint. Parts stand as the very JSON that was committed to, behind their salt.
+
+A board's export has every entry's hash, so that the tree is whole, and of the entries only what that board may see.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import BinaryIO, TypeAlias
+from contextlib import contextmanager
+from typing import BinaryIO, TypeAlias, cast
 
-from sqlalchemy import select
+from sqlalchemy import RowMapping, select
 from sqlalchemy.orm import Session
 
-from consent.entry import SALT_SIZE
+from consent.entry import SALT_SIZE, SEES, WHOLE, read_told
 from consent.errors import IntegrityBroken
+from consent.exported import FORMAT
 from consent.keystore import OwnerKey
 from consent.sealing import STORED, Stored, checked_leaf, open_part, stored
-from consent.tables import JournalBoard, JournalCheckpoint, JournalLeaf
+from consent.tables import JournalBoard, JournalCheckpoint, JournalLeaf, core
 from consent.tree import checkpoint
 from crypto.encoding import Printable, canon
 from crypto.merkle import leaf_hash
 
 BATCH = 500
-FORMAT = "overdracht-journal"
 _LINE = b'{"hash":"%b","leaf":"%b","n":%d,"parts":{"actor":%b,"subject":%b,"terms":%b},"row":%b}\n'
+_BARE = b'{"hash":"%b","n":%d}\n'
 _CLOSED = b"null"
-_BOARDS = select(JournalBoard.board, JournalBoard.number, JournalBoard.index)
-
+_BOARD = core(JournalBoard)
+_ROWS = select(_BOARD).order_by(_BOARD.c.idx, _BOARD.c.board)
+_HASHES = select(JournalLeaf.index, JournalLeaf.hash).order_by(JournalLeaf.index).limit(BATCH)
+_SAID = ("type", "day", "sections", "ground", "school")
+"""What a board's row says as the entry does."""
 
 KeysFor: TypeAlias = Callable[[list[Stored]], Mapping[bytes, OwnerKey]]
 """Gives the keys, by tag, that open these entries."""
 
+_BoardRow: TypeAlias = RowMapping
 
-def export(session: Session, out: BinaryIO, origin: str, keys_for: KeysFor) -> int:
-    """Write the journal as this transaction sees it; gives the number of entries.
+
+def export(session: Session, out: BinaryIO, origin: str, keys_for: KeysFor, board: str | None = None) -> int:
+    """Write the journal as this transaction sees it, or one board's side of it; gives the number of entries.
 
     What doesn't open is written as null and left to the verifier to name: an export shows damage, and goes on.
     """
-    out.write(canon({"format": FORMAT, "origin": origin, "v": 1}) + b"\n")
+    head: dict[str, Printable] = {"format": FORMAT, "origin": origin, "v": 1}
+    out.write(canon(head if board is None else {**head, "board": board}) + b"\n")
     kept = {row.size: row.note for row in session.scalars(select(JournalCheckpoint))}
     newest = checkpoint(session)
     count = 0
-    for row, owners, boards in _rows(session, keys_for):
-        out.write(_line(row, owners, boards, origin))
+    for index, line in _lines(session, origin, keys_for, board):
+        out.write(line)
         count += 1
-        if row.index + 1 in kept:
-            out.write(_note(kept[row.index + 1]))
+        if index + 1 in kept:
+            out.write(_note(kept[index + 1]))
     out.write(_note(newest))
     return count
 
 
-_Row: TypeAlias = tuple[Stored, Mapping[bytes, OwnerKey], Mapping[str, int]]
+@contextmanager
+def compressed(out: BinaryIO) -> Iterator[BinaryIO]:
+    """Compress what is written in the block (zstd, with a checksum), and finish the frame."""
+    from zstandard import ZstdCompressor
+
+    with ZstdCompressor(write_checksum=True).stream_writer(out, closefd=False) as writer:
+        yield cast(BinaryIO, writer)
 
 
-def _rows(session: Session, keys_for: KeysFor) -> Iterator[_Row]:
+def _lines(session: Session, origin: str, keys_for: KeysFor, board: str | None) -> Iterator[tuple[int, bytes]]:
     begin = 0
-    while rows := stored(session, STORED.where(JournalLeaf.index >= begin).limit(BATCH)):
-        owners = keys_for(rows)
-        boards: dict[int, dict[str, int]] = {}
-        between = JournalBoard.index.between(begin, rows[-1].index)
-        for board, number, index in session.execute(_BOARDS.where(between)):
-            boards.setdefault(index, {})[board] = number
-        yield from ((row, owners, boards.get(row.index, {})) for row in rows)
-        begin = rows[-1].index + 1
+    while hashes := dict(session.execute(_HASHES.where(JournalLeaf.index >= begin)).all()):
+        between = (begin, max(hashes))
+        rows: dict[int, dict[str, _BoardRow]] = {}
+        for row in session.execute(_ROWS.where(_BOARD.c.idx.between(*between))).mappings():
+            rows.setdefault(row["idx"], {})[row["board"]] = row
+        own = [index for index, found in rows.items() if board in found]
+        wanted = JournalLeaf.index.between(*between) if board is None else JournalLeaf.index.in_(own)
+        entries = stored(session, STORED.where(wanted))
+        owners = keys_for(entries)
+        made = {entry.index: _line(entry, owners, rows.get(entry.index, {}), origin, board) for entry in entries}
+        if board is not None:
+            others = hashes.keys() - set(own)
+            made.update((index, _BARE % (hashes[index].hex().encode(), index)) for index in others)
+        yield from sorted(made.items())
+        begin = between[1] + 1
 
 
-def _line(row: Stored, owners: Mapping[bytes, OwnerKey], boards: Mapping[str, int], origin: str) -> bytes:
-    clear: dict[str, Printable] = {
-        "boards": boards,
-        "book": row.book,
-        "day": None if row.day is None else row.day.isoformat(),
-        "ground": row.ground,
-        "number": row.number,
-        "outcome": row.outcome,
-        "sections": row.sections,
-        "type": row.type,
+def _line(
+    entry: Stored, owners: Mapping[bytes, OwnerKey], rows: Mapping[str, _BoardRow], origin: str, board: str | None
+) -> bytes:
+    sees = WHOLE if board is None else rows[board]["sees"]
+    salted = {part: _open(part, entry, owners, origin) for part in ("actor", "subject", "terms")}
+    if sees == WHOLE:
+        clear = _clear(entry, rows)
+    else:
+        assert board is not None  # only a board's row says that it sees less
+        clear = _heard(rows[board], board, entry, salted["terms"])
+    parts = [_part(one if sees & SEES[part] else None) for part, one in salted.items()]
+    return _LINE % (entry.hash.hex().encode(), entry.leaf.hex().encode(), entry.index, *parts, canon(clear))
+
+
+def _clear(entry: Stored, rows: Mapping[str, _BoardRow]) -> dict[str, Printable]:
+    """Write down all that stands in clear; a board's row that contradicts it is null among what was told."""
+    told: dict[str, Printable] = {}
+    for board, row in rows.items():
+        if any(row[name] != getattr(entry, name) for name in _SAID):
+            told[board] = None
+        elif (row["sees"], row["outcome"]) != (WHOLE, entry.outcome):
+            told[board] = _told(row)
+    return {
+        "boards": {board: row["number"] for board, row in rows.items()},
+        "book": entry.book,
+        "day": None if entry.day is None else entry.day.isoformat(),
+        "ground": entry.ground,
+        "number": entry.number,
+        "outcome": entry.outcome,
+        "school": entry.school,
+        "sections": entry.sections,
+        "told": told,
+        "type": entry.type,
     }
-    actor, subject, terms = (_part(part, row, owners, origin) for part in ("actor", "subject", "terms"))
-    head = (row.hash.hex().encode(), row.leaf.hex().encode(), row.index)
-    return _LINE % (*head, actor, subject, terms, canon(clear))
 
 
-def _part(part: str, row: Stored, owners: Mapping[bytes, OwnerKey], origin: str) -> bytes:
+def _heard(row: _BoardRow, board: str, entry: Stored, terms: bytes | None) -> dict[str, Printable]:
+    """Write down what a board hears that doesn't see the entry whole, as far as that is what was committed to."""
+    clear = _clear(entry, {board: row})
+    if terms is not None and read_told(terms).get(board) != _told(row):
+        clear["told"] = {board: None}
+    return {**clear, "book": None, "number": None, "outcome": row["outcome"]}
+
+
+def _told(row: _BoardRow) -> dict[str, Printable]:
+    return {"outcome": row["outcome"], "sees": [part for part, bit in SEES.items() if row["sees"] & bit]}
+
+
+def _open(part: str, row: Stored, owners: Mapping[bytes, OwnerKey], origin: str) -> bytes | None:
     try:
         salted = open_part(part, row, checked_leaf(row), owners, (origin, row.index, leaf_hash(row.leaf)))
     except IntegrityBroken:
-        return _CLOSED
-    if salted is None or b"\n" in salted[SALT_SIZE:]:  # no JSON of ours has one, and it would end the line
+        return None
+    # No JSON of ours has a line feed, and it would end the line.
+    return None if salted is None or b"\n" in salted[SALT_SIZE:] else salted
+
+
+def _part(salted: bytes | None) -> bytes:
+    if salted is None:
         return _CLOSED
     return b'["%b",%b]' % (salted[:SALT_SIZE].hex().encode(), salted[SALT_SIZE:])
 

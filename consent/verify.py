@@ -8,40 +8,40 @@
 (6) with a checkpoint that was kept elsewhere: the export is the same log, grown.
 
 Without (5) and (6) an export is only consistent with itself: its owner could have written another one.
+
+In a board's export (2) and (3) hold for what that board may see whole, (4) for its own numbers. The other entries are
+counted: of other boards' there is the hash alone, of those whose contents are another board's what this one hears.
 """
 
-import json
 import re
 from binascii import hexlify, unhexlify
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from hashlib import sha256
+from operator import and_
 from pathlib import Path
 from typing import Any
 
-from consent.entry import ERASE, PARTS, SALT_SIZE, commitment, parse_leaf, section_bits
+from consent.entry import ERASE, ERASURES, PARTS, SEES, STAFF_ERASED, WHOLE, commitment, parse_leaf, section_bits
 from consent.errors import IntegrityBroken
+from consent.exported import FORMAT, HASH, LEAF, Unreadable, lines_of, read_json, read_parts, whole
 from crypto.checkpoint import Checkpoint, parse_checkpoint, verify_checkpoint
-from crypto.encoding import JSON, json_load
-from crypto.errors import CheckpointRefused, EncodingRefused
+from crypto.errors import CheckpointRefused
 from crypto.merkle import Frontier
 
-FORMAT = "overdracht-journal"
-LINE_MAX = 4_000_000
-_BUFFER = 1 << 18  # a line crosses the end of a small buffer too often
 _NO_KEY = "NOT CHECKED: who signed the checkpoints"
 _NO_CHECKPOINT = "NOT CHECKED: against a checkpoint kept elsewhere"
 _NO_PARTS = "NOT CHECKED: what the entries say, what was erased, and the boards' running numbers"
-_ENTRY = b'{"hash":"'
-_LEAF = slice(83, 279)
+_ENTRY, _OTHER = b'{"hash":"', b'","n":'
+_CLEAR = ("type", "book", "day", "sections", "ground", "outcome", "school", "told")
 _HEAD = b'{"hash":"%b","leaf":"%b","n":%d,'
 _ANY_HEAD = re.compile(rb'\{"hash":"([0-9a-f]{64})","leaf":"[0-9a-f]{196}","n":(0|[1-9][0-9]*),')
+_BARE = re.compile(rb'\{"hash":"([0-9a-f]{64})","n":(0|[1-9][0-9]*)\}\n')
 _NEWLINE = ord("\n")
-_PLACES = (("actor", ',"parts":{"actor":'), ("subject", ',"subject":'), ("terms", ',"terms":'))
-_OPENINGS = tuple((part, opening + "null", opening + '["') for part, opening in _PLACES)
-_ROW = '},"row":'
-_read: Callable[[str, int], tuple[Any, int]] = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
+_BODY = SEES["subject"] | SEES["terms"]
+_MAY_GO = {ERASE: WHOLE, STAFF_ERASED: SEES["actor"]}
+_MUST_GO = {ERASE: _BODY, STAFF_ERASED: SEES["actor"]}
+"""Which parts may be gone, and which have to be, of an entry that an erasure of this type lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,7 @@ class Report:
     origin: str
     size: int
     root: bytes
+    board: str | None
     findings: tuple[Finding, ...]
     checked: tuple[str, ...]
 
@@ -78,16 +79,12 @@ def verify_export(
     Never raises for what is in the file: whatever is wrong with it is a finding.
     """
     run = _Run(public_key, checkpoint, hashes_only)
-    with path.open("rb", buffering=_BUFFER) as file:
+    with lines_of(path) as lines:
         try:
-            run.read(iter(partial(file.readline, LINE_MAX), b""))
-        except _Unreadable as stop:
+            run.read(lines)
+        except Unreadable as stop:
             run.find(run.size if run.origin else None, f"{stop}; nothing after it was read")
-    return Report(run.origin, run.size, run.root(), tuple(run.findings), run.checked())
-
-
-class _Unreadable(Exception):
-    """The export can't be read on."""
+    return Report(run.origin, run.size, run.root(), run.board, tuple(run.findings), run.checked())
 
 
 @dataclass(slots=True)
@@ -100,9 +97,13 @@ class _Run:
     tree: Frontier = field(default_factory=Frontier)
     waiting: list[bytes] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
-    closed: dict[int, str] = field(default_factory=dict)
-    erased: set[int] = field(default_factory=set)
-    open_below: set[int] = field(default_factory=set)
+    board: str | None = None
+    others: int = 0
+    heard: int = 0
+    wanted: bytearray = field(default_factory=bytearray)  # of each entry: the parts that have to be there,
+    there: bytearray = field(default_factory=bytearray)  # those that are,
+    may_go: bytearray = field(default_factory=bytearray)  # and those that an erasure lets go,
+    must_go: bytearray = field(default_factory=bytearray)  # or makes go
     boards: dict[str, int] = field(default_factory=dict)
     last: Checkpoint | None = None
     held: int = 0
@@ -115,25 +116,29 @@ class _Run:
 
     def root(self) -> bytes:
         """Give the root over what was read: hashes wait for it, since many are added faster at once."""
-        _grow(self.tree, self.waiting)
+        self.tree.extend(self.waiting)
         self.waiting = []
         return self.tree.root()
 
     def read(self, lines: Iterator[bytes]) -> None:
-        self._begin(_whole(next(lines, b"")))
+        self._begin(whole(next(lines, b"")))
         for line in lines:
-            if line.startswith(_ENTRY):
+            if self.board is not None and line.startswith(_OTHER, HASH.stop):
+                self._other(line)
+            elif line.startswith(_ENTRY):
                 self._entry(line)
             else:
-                self._checkpoint(_whole(line))
+                self._checkpoint(whole(line))
         self._finish()
 
     def _begin(self, line: bytes) -> None:
-        head = _json(line)
+        head = read_json(line)
         origin = head.pop("origin", None) if isinstance(head, dict) else None
-        if not isinstance(origin, str) or not origin or head != {"format": FORMAT, "v": 1}:
-            raise _Unreadable("not an export of a journal, version 1")
-        self.origin = origin
+        board = head.pop("board", None) if isinstance(head, dict) else None
+        named = isinstance(origin, str) and origin and (board is None or isinstance(board, str))
+        if not named or head != {"format": FORMAT, "v": 1}:
+            raise Unreadable("not an export of a journal, version 1")
+        self.origin, self.board = str(origin), None if board is None else str(board)
         if self.outside is not None:
             try:
                 self.kept = self._read_note(self.outside)
@@ -143,12 +148,13 @@ class _Run:
 
     def _entry(self, line: bytes) -> None:  # (1), in one piece: a few calls would take as long as the hashing
         try:
-            leaf = unhexlify(line[_LEAF])
+            leaf = unhexlify(line[LEAF])
         except ValueError:
-            raise _Unreadable("its line isn't an entry") from None
+            raise Unreadable("its line isn't an entry") from None
         hashed, index = sha256(b"\x00" + leaf).digest(), self.size
         if line[-1] != _NEWLINE or not line.startswith(_HEAD % (hexlify(hashed), hexlify(leaf), index)):
-            hashed = self._stated(_whole(line))
+            hashed = self._stated(_ANY_HEAD.match(whole(line)))
+            self.find(index, "its leaf isn't what was hashed")
         self.waiting.append(hashed)
         self.size = index + 1
         if not self.hashes_only:
@@ -156,52 +162,91 @@ class _Run:
         if self.kept is not None and self.kept.size == self.size:
             self._compare_kept()
 
-    def _stated(self, line: bytes) -> bytes:
-        """Say what is wrong with the head of an entry's line, and go on with the hash that it states."""
-        head = _ANY_HEAD.match(line)
+    def _other(self, line: bytes) -> None:
+        """Count an entry of another board, of which there is nothing but the hash."""
+        self.waiting.append(self._stated(_BARE.fullmatch(whole(line))))
+        self.size += 1
+        self.others += 1
+        self._note(0, 0)
+        if self.kept is not None and self.kept.size == self.size:
+            self._compare_kept()
+
+    def _stated(self, head: re.Match[bytes] | None) -> bytes:
+        """Give the hash that the head of an entry's line states."""
         if head is None:
-            raise _Unreadable("its line isn't an entry")
+            raise Unreadable("its line isn't an entry")
         if head[2] != b"%d" % self.size:
-            raise _Unreadable("it is missing")
-        self.find(self.size, "its leaf isn't what was hashed")
+            raise Unreadable("it is missing")
         return unhexlify(head[1])
 
+    def _note(self, wanted: int, there: int) -> None:
+        self.wanted.append(wanted)
+        self.there.append(there)
+        self.may_go.append(0)
+        self.must_go.append(0)
+
     def _contents(self, line: bytes, leaf: bytes, index: int) -> None:  # (2)
+        there, wanted = 0, WHOLE
         try:
-            parts, row = _read_parts(line)
+            parts, row = read_parts(line)
             committed = parse_leaf(leaf, index)
             for part, stated in zip(PARTS, committed[1:], strict=True):
-                if part in parts and commitment(part, parts[part][0]) != stated:
-                    self.find(index, f"its {part} isn't what the leaf commits to")
-            if len(parts) < len(PARTS):
-                self.closed[index] = ", ".join(part for part in PARTS if part not in parts)
-            if "subject" in parts or "terms" in parts:
-                self.open_below.add(index)
+                if part in parts:
+                    there |= SEES[part]
+                    if commitment(part, parts[part][0]) != stated:
+                        self.find(index, f"its {part} isn't what the leaf commits to")
             self._count_boards(index, row["boards"])
-            if "subject" in parts and "terms" in parts:
-                self._compare_clear(index, row, committed.type, parts["terms"][1], parts["subject"][1])
+            terms = parts["terms"][1] if "terms" in parts else None
+            if self.board in row["told"]:
+                wanted = 0
+                self._compare_heard(index, row, committed.type, terms)
+            elif "subject" in parts and terms is not None:
+                self._compare_clear(index, row, committed.type, terms, parts["subject"][1])
         except (KeyError, TypeError, ValueError, AttributeError, StopIteration, RecursionError, IntegrityBroken):
             self.find(index, "its line isn't an entry of this format")
+        self._note(wanted, there)
 
     def _count_boards(self, index: int, boards: dict[str, int]) -> None:  # (4)
-        for board, number in boards.items():
+        own = boards if self.board is None else {self.board: boards[self.board]}
+        for board, number in own.items():
             if number != self.boards.get(board, 0) + 1:
                 self.find(index, "a board's running number doesn't follow on the one before")
             self.boards[board] = number
 
     def _compare_clear(self, index: int, row: Any, type_: int, terms: Any, subject: Any) -> None:
-        bits = section_bits(tuple(terms["sections"]))
-        committed = (type_, terms["book"], terms["at"][:10], bits, terms["ground"], terms["outcome"])
-        clear = (row["type"], row["book"], row["day"], row["sections"], row["ground"], row["outcome"])
+        bits, school, told = section_bits(tuple(terms["sections"])), terms["school"], terms["told"]
+        committed = (type_, terms["book"], terms["at"][:10], bits, terms["ground"], terms["outcome"], school, told)
+        clear = tuple([row[name] for name in _CLEAR])
         if (committed, subject["number"], terms["boards"]) != (clear, row["number"], row["boards"]):
             self.find(index, "what stands in clear isn't what was committed to")
-        if type_ == ERASE and terms["book"] == "erasure":
-            self.erased.update(gone for gone in terms["terms"]["erased"] if gone < index)
+        if terms["book"] == ERASURES:
+            self._erasure(index, type_, terms["terms"]["erased"])
+
+    def _erasure(self, index: int, type_: int, erased: list[int]) -> None:
+        may, must = _MAY_GO[type_], _MUST_GO[type_]
+        for gone in erased:
+            if not 0 <= gone < index:
+                self.find(index, "it erases what wasn't there yet")
+                break
+            self.may_go[gone] |= may
+            self.must_go[gone] |= must
+
+    def _compare_heard(self, index: int, row: Any, type_: int, terms: Any) -> None:
+        told = row["told"][self.board]
+        said = (row["type"], row["outcome"])
+        clear = (row["day"], row["sections"], row["ground"], row["school"], row["boards"], told)
+        committed = clear
+        if terms is not None:
+            bits, boards = section_bits(tuple(terms["sections"])), {self.board: terms["boards"][self.board]}
+            committed = (terms["at"][:10], bits, terms["ground"], terms["school"], boards, terms["told"][self.board])
+        if told is None or (said, clear) != ((type_, told["outcome"]), committed):
+            self.find(index, "what this board hears isn't what was committed to")
+        self.heard += 1
 
     def _checkpoint(self, line: bytes) -> None:
-        note = _json(line)
+        note = read_json(line)
         if not isinstance(note, dict) or not isinstance(note.get("checkpoint"), str):
-            raise _Unreadable("its line isn't an entry")
+            raise Unreadable("its line isn't an entry")
         try:
             self.last = self._read_note(str(note["checkpoint"]).encode())
         except CheckpointRefused as refused:
@@ -235,85 +280,34 @@ class _Run:
             self.find(None, "the export doesn't end with a checkpoint over all its entries")
         if self.kept is not None and not self.kept_seen:
             self.find(None, f"the checkpoint kept elsewhere has {self.kept.size} entries, the export {self.size}")
-        for index, what in self.closed.items():  # (3)
-            if index not in self.erased:
-                self.find(index, f"its {what} neither opens nor was erased")
-        for index in sorted(self.erased & self.open_below):
-            self.find(index, "it was erased, and is still there")
+        for index, lost in enumerate(map(_lost, self.wanted, self.there, self.may_go)):  # (3)
+            if lost:
+                names = ", ".join(part for part in PARTS if lost & SEES[part])
+                self.find(index, f"its {names} neither opens nor was erased")
+        for index, back in enumerate(map(and_, self.there, self.must_go)):
+            if back:
+                self.find(index, "it was erased, and is still there")
 
     def checked(self) -> tuple[str, ...]:
         opened, signed, outside = _NO_PARTS, _NO_KEY, _NO_CHECKPOINT
         if not self.hashes_only:
-            opened = f"{len(self.open_below)} entries opened against their commitments; {len(self.erased)} were erased"
+            opened = self._opened()
         if self.public_key is not None:
             signed = "every checkpoint against the log's public key"
         if self.kept is not None and self.kept_seen:
             outside = f"the first {self.kept.size} entries against the checkpoint kept elsewhere"
         alone = self.public_key is None and self.outside is None
-        told = (f"{self.size} entries against the tree and its checkpoints", opened, signed, outside)
-        return (*told, "consistent with itself only") if alone else told
+        told = [f"{self.size} entries against the tree and its checkpoints", opened, signed, outside]
+        if self.board is not None:
+            told.append(f"{self.others} entries of other boards; {self.heard} whose contents are another board's")
+        return (*told, "consistent with itself only") if alone else tuple(told)
+
+    def _opened(self) -> str:
+        opened = sum(1 for wanted, there in zip(self.wanted, self.there, strict=True) if wanted and there & _BODY)
+        told = f"{opened} entries opened against their commitments; {self.may_go.count(WHOLE)} were erased"
+        staff = self.may_go.count(SEES["actor"])
+        return f"{told}, and of {staff} more who acted" if staff else told
 
 
-def _grow(tree: Frontier, hashes: list[bytes]) -> None:
-    """Add leaf hashes level by level, each with the frontier's own node before them where it has one there."""
-    kept, bits = [], tree.size
-    tree.size += len(hashes)
-    while hashes:
-        if bits & 1:
-            hashes = [tree.hashes.pop(), *hashes]
-        if len(hashes) & 1:
-            kept.append(hashes[-1])
-        lefts = iter(hashes)
-        hashes = [sha256(b"\x01" + left + right).digest() for left, right in zip(lefts, lefts, strict=False)]
-        bits >>= 1
-    tree.hashes += reversed(kept)
-
-
-def _whole(line: bytes) -> bytes:
-    if not line.endswith(b"\n"):
-        raise _Unreadable("its line is cut short or too long" if line else "the file is empty")
-    return line
-
-
-def _json(line: bytes) -> JSON:
-    try:
-        return json_load(line, limit=LINE_MAX)
-    except EncodingRefused:
-        raise _Unreadable("its line isn't JSON") from None
-
-
-def _read_parts(line: bytes) -> tuple[dict[str, tuple[bytes, Any]], Any]:
-    """Read what stands behind the head of a line: each part that is there, as it was committed to and as a value.
-
-    What is hashed is the part's very text, salt in front. Raises ValueError or StopIteration for a line that is built
-    in another way.
-    """
-    text = line.decode()
-    parts: dict[str, tuple[bytes, Any]] = {}
-    at = text.index(",", _LEAF.stop + len('","n":'))
-    for part, closed, opening in _OPENINGS:
-        if text.startswith(closed, at):
-            at += len(closed)
-            continue
-        salt = at + len(opening)
-        begin = salt + 2 * SALT_SIZE + 2
-        if not text.startswith(opening, at) or text[begin - 2 : begin] != '",':
-            raise ValueError("a part isn't where it belongs")
-        value, at = _read(text, begin)
-        parts[part] = _salt(text[salt : begin - 2]) + text[begin:at].encode(), value
-        if not text.startswith("]", at):
-            raise ValueError("a part has more than salt and text")
-        at += 1
-    if not text.startswith(_ROW, at):
-        raise ValueError("the row isn't where it belongs")
-    row, at = _read(text, at + len(_ROW))
-    if text[at:] != "}\n":
-        raise ValueError("something stands behind the entry")
-    return parts, row
-
-
-def _salt(text: str) -> bytes:
-    salt = unhexlify(text)
-    if salt.hex() != text:
-        raise ValueError("not a salt as it is printed here")
-    return salt
+def _lost(wanted: int, there: int, may_go: int) -> int:
+    return wanted & ~there & ~may_go

@@ -213,6 +213,19 @@ def test_a_frontier_prints_and_grows_as_the_tree_does(leaves: list[bytes]) -> No
     assert len(frontier.print()) == 8 + 32 * len(leaves).bit_count()
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.lists(st.binary(max_size=8), max_size=20), max_size=6))
+def test_a_frontier_grows_by_many_leaves_as_by_one_after_another(parts: list[list[bytes]]) -> None:
+    one, many = Frontier(), Frontier()
+    for leaves in parts:
+        hashes = [leaf_hash(leaf) for leaf in leaves]
+        for hashed in hashes:
+            one.append(hashed)
+        many.extend(hashes)
+        assert many == one
+        assert hashes == [leaf_hash(leaf) for leaf in leaves]
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=8 + 3 * 32 + 1) | st.integers(0, 7).map(lambda size: size.to_bytes(8, "big") + bytes(64)))
 def test_bytes_either_are_a_frontier_or_are_refused(data: bytes) -> None:

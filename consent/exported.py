@@ -1,0 +1,115 @@
+"""The lines of an export as the verifier reads them: nothing here believes what it reads.
+
+A file is plain or compressed (zstd). Whatever it unpacks to, only one line at a time is held, of at most `LINE_MAX`
+bytes, and a frame that asks for a larger window than an export ever has isn't opened.
+"""
+
+import json
+from binascii import unhexlify
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from io import BufferedReader
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from consent.entry import SALT_SIZE
+from crypto.encoding import JSON, json_load
+from crypto.errors import EncodingRefused
+
+FORMAT = "overdracht-journal"
+LINE_MAX = 4_000_000
+WINDOW_MAX = 1 << 23
+"""Bytes that decompressing may look back over; an export asks for a quarter of it."""
+
+HASH, LEAF = slice(9, 73), slice(83, 279)
+"""Where hash and leaf stand in the line of an entry."""
+
+_ZSTD = bytes.fromhex("28b52ffd")
+_BUFFER = 1 << 18  # a line crosses the end of a small buffer too often
+_PLACES = (("actor", ',"parts":{"actor":'), ("subject", ',"subject":'), ("terms", ',"terms":'))
+_OPENINGS = tuple((part, opening + "null", opening + '["') for part, opening in _PLACES)
+_ROW = '},"row":'
+_read: Callable[[str, int], tuple[Any, int]] = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
+
+
+class Unreadable(Exception):
+    """The export can't be read on."""
+
+
+@contextmanager
+def lines_of(path: Path) -> Iterator[Iterator[bytes]]:
+    """Open an export and give its lines; a line longer than `LINE_MAX` comes in pieces without an end.
+
+    Reading raises `Unreadable` where the file doesn't decompress.
+    """
+    with path.open("rb", buffering=_BUFFER) as file:
+        magic = file.read(len(_ZSTD))
+        file.seek(0)
+        yield _unpacked(file) if magic == _ZSTD else _lines(file)
+
+
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    return iter(partial(file.readline, LINE_MAX), b"")
+
+
+def _unpacked(file: BinaryIO) -> Iterator[bytes]:
+    from zstandard import ZstdDecompressor, ZstdError
+
+    reader = ZstdDecompressor(max_window_size=WINDOW_MAX).stream_reader(file, read_across_frames=True)
+    try:
+        yield from _lines(BufferedReader(cast(Any, reader), _BUFFER))
+    except ZstdError:
+        raise Unreadable("the file can't be decompressed") from None
+
+
+def whole(line: bytes) -> bytes:
+    """Give a line back that is whole; raises `Unreadable`."""
+    if not line.endswith(b"\n"):
+        raise Unreadable("its line is cut short or too long" if line else "the file is empty")
+    return line
+
+
+def read_json(line: bytes) -> JSON:
+    """Read a line that isn't an entry; raises `Unreadable`."""
+    try:
+        return json_load(line, limit=LINE_MAX)
+    except EncodingRefused:
+        raise Unreadable("its line isn't JSON") from None
+
+
+def read_parts(line: bytes) -> tuple[dict[str, tuple[bytes, Any]], Any]:
+    """Read what stands behind the head of a line: each part that is there, as it was committed to and as a value.
+
+    What is hashed is the part's very text, salt in front. Raises ValueError or StopIteration for a line that is built
+    in another way.
+    """
+    text = line.decode()
+    parts: dict[str, tuple[bytes, Any]] = {}
+    at = text.index(",", LEAF.stop + len('","n":'))
+    for part, closed, opening in _OPENINGS:
+        if text.startswith(closed, at):
+            at += len(closed)
+            continue
+        salt = at + len(opening)
+        begin = salt + 2 * SALT_SIZE + 2
+        if not text.startswith(opening, at) or text[begin - 2 : begin] != '",':
+            raise ValueError("a part isn't where it belongs")
+        value, at = _read(text, begin)
+        parts[part] = _salt(text[salt : begin - 2]) + text[begin:at].encode(), value
+        if not text.startswith("]", at):
+            raise ValueError("a part has more than salt and text")
+        at += 1
+    if not text.startswith(_ROW, at):
+        raise ValueError("the row isn't where it belongs")
+    row, at = _read(text, at + len(_ROW))
+    if text[at:] != "}\n":
+        raise ValueError("something stands behind the entry")
+    return parts, row
+
+
+def _salt(text: str) -> bytes:
+    salt = unhexlify(text)
+    if salt.hex() != text:
+        raise ValueError("not a salt as it is printed here")
+    return salt
