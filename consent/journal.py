@@ -328,9 +328,9 @@ class Journal:
             proof = self.inclusion_proof(session, index, parse_checkpoint(note).size)
         return print_receipt(Receipt(index, tuple(proof), note, leaf))
 
-    def export(self, session: Session, out: BinaryIO) -> int:
-        """Write everything out for `consent.verify`; gives the number of entries."""
-        return export(session, out, self.origin, lambda rows: self._keys_for(rows, {}))
+    def export(self, session: Session, out: BinaryIO, board: str | None = None) -> int:
+        """Write everything out for `consent.verify`, or one board's side; gives the number of entries."""
+        return export(session, out, self.origin, lambda rows: self._keys_for(rows, {}), board)
 
     # Beginning and starting.
 
