@@ -1,45 +1,49 @@
 """What a board's entries between two moments come to, counted from what stands in clear in its own rows.
 
-Whole days are counted by the database, in spans of the journal, so that a million entries take seconds and the memory
-of those that differ. Entries of a day that is only partly meant carry their time sealed: they are opened one by one.
+Whole days are counted by the database, in spans of the journal, so that a million entries take seconds, and the memory
+of those whom they name. Entries of a day that is only partly meant carry their time sealed: they are opened one by one.
 What is counted here isn't proved; an export of the same board proves each row (`consent.verify`).
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
-from consent.entry import section_names
 from consent.journal import Criteria, Journal
 from consent.search import PAGE_MAX, Found
 from consent.tables import JournalBoard, core
+from consent.terms import Section
 
 SPAN = 50_000
 """How many indices are counted with one query."""
 
 _BOARD = core(JournalBoard)
-_ALIKE = tuple(_BOARD.c[name] for name in ("type", "outcome", "ground", "school", "sections", "pupil_tag", "actor_tag"))
+_GONE = _BOARD.c.day.is_(None)
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """Entries of one type that are alike, and how many; of an erased pupil's only the type is known."""
+
+    type: int
+    how: str | None
+    ground: str | None
+    sections: int
+    erased: bool
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
 class Touched:
-    """Entries that are alike in everything that stands in clear, and how many.
+    """How often somebody or a school stands in the entries: a tag or a code, and the bits of all sections together."""
 
-    `pupil` and `person` are tags: null where nobody is concerned, and where the board may not see whom.
-    """
-
-    type: int
-    outcome: str | None
-    ground: str | None
-    school: str | None
-    sections: tuple[str, ...]
-    pupil: bytes | None
-    person: bytes | None
-    erased: bool
+    of: Any
+    how: str | None
+    sections: int
     count: int
 
 
@@ -84,17 +88,37 @@ def spans(first: int, last: int) -> Iterator[tuple[int, int]]:
         yield begin, min(begin + SPAN - 1, last)
 
 
-def touched(session: Session, board: str, period: Period, span: tuple[int, int]) -> Iterator[Touched]:
-    """Count a board's entries of the period's whole days in a span of the journal, and what was erased among them."""
+def totals(
+    session: Session, board: str, period: Period, span: tuple[int, int], how: ColumnElement[str | None]
+) -> Iterator[Total]:
+    """Count a board's entries of the period's whole days in a span of the journal, and what was erased among them.
+
+    `how` is a column's expression that sorts entries: by what they say that was done.
+    """
     column = _BOARD.c
-    first, last = period.whole_days()
-    gone = column.day.is_(None)
-    meant = (column.board == board) & column.idx.between(*span) & (gone | column.day.between(first, last))
-    alike: list[ColumnElement[Any]] = [*_ALIKE, gone]
+    alike: list[ColumnElement[Any]] = [column.type, how, column.ground, column.sections, _GONE]
+    meant = (column.board == board) & column.idx.between(*span) & (_GONE | column.day.between(*period.whole_days()))
     for row in session.execute(select(*alike, func.count()).where(meant).group_by(*alike)):
-        type_, outcome, ground, school, bits, pupil, person, erased, count = tuple(row)
-        sections = section_names(bits)
-        yield Touched(type_, outcome, ground, school, sections, pupil, person, bool(erased), count)
+        type_, done, ground, sections, erased, count = tuple(row)
+        yield Total(type_, done, ground, sections, bool(erased), count)
+
+
+def touched(
+    session: Session,
+    board: str,
+    period: Period,
+    span: tuple[int, int],
+    how: ColumnElement[str | None],
+    by: Literal["pupil_tag", "actor_tag", "school"],
+) -> Iterator[Touched]:
+    """Count the same entries by pupil, by member of staff or by school, where the board may see them."""
+    column = _BOARD.c
+    meant = (column.board == board) & column.idx.between(*span) & column.day.between(*period.whole_days())
+    bits = [func.max(column.sections.op("&")(1 << bit)) for bit in range(len(Section))]
+    wanted = select(column[by], how, func.count(), *bits).where(meant, column[by].is_not(None))
+    for row in session.execute(wanted.group_by(column[by], how)):
+        of, done, count, *held = tuple(row)
+        yield Touched(of, done, sum(held), count)
 
 
 def partly(journal: Journal, session: Session, board: str, period: Period, before: int) -> Iterator[Found]:

@@ -10,53 +10,69 @@ Making a report is itself an entry of the journal, written before anything is co
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Final, Literal
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, case, select
 from sqlalchemy.orm import Session
 
 from consent.db import reading
-from consent.entry import Actor
+from consent.entry import Actor, section_bits, section_names
 from consent.events import Kind
 from consent.search import Found
 from consent.tables import JournalBoard
 from consent.terms import Ground
-from consent.touched import Period, Touched, partly, span_of, spans, touched
+from consent.touched import Period, Total, partly, span_of, spans, totals, touched
 from handover.accesslog import Did, record
 from handover.parts import Parts
 from handover.tables import Board, Release
 
+BECAME: Final = frozenset({Did.DELIVERED, Did.ABORTED, Did.UNKNOWN})
+"""What is said of a release afterwards: counted apart, since the release itself was counted."""
+
+TAGS: Final = 5_000
+"""How many tags are looked up in the key store at once."""
+
 HowFar = Literal["released", "tried"] | None
 """How far an entry says that somebody came: a file was released, somebody only tried, or neither."""
 
-BECAME: Final = frozenset({Did.DELIVERED, Did.ABORTED, Did.UNKNOWN})
-"""What is said of a release afterwards: counted apart, since the release itself was counted."""
+_GRANTED: Final = (JournalBoard.type == int(Did.RELEASE)) & (JournalBoard.outcome == "granted")
+_ASKED: Final = JournalBoard.type.in_([int(Did.RELEASE), int(Did.ATTEMPT)])
+_HOW: Final = case((_GRANTED, "released"), (_ASKED, "tried"), else_=None)
+"""The same as `how_far`, for the database to sort by."""
 
 _RELEASED: Final = select(Release.transfer, Release.sections)
 
 
 @dataclass(slots=True)
 class Counts:
-    """How often something of somebody was touched, and in which sections. A file, a school, a section or a person."""
+    """How often a file, a school, a section or a person stands in the entries; sections as bits."""
 
     entries: int = 0
     released: int = 0
     tried: int = 0
-    sections_released: set[str] = field(default_factory=set)
-    sections_tried: set[str] = field(default_factory=set)
+    sections_released: int = 0
+    sections_tried: int = 0
 
-    def add(self, how: HowFar, sections: Iterable[str], count: int) -> None:
-        """Count entries of one kind."""
+    def add(self, how: str | None, sections: int, count: int) -> None:
+        """Count entries that are alike."""
         self.entries += count
         if how == "released":
             self.released += count
-            self.sections_released.update(sections)
+            self.sections_released |= sections
         elif how == "tried":
             self.tried += count
-            self.sections_tried.update(sections)
+            self.sections_tried |= sections
+
+    def to_json(self) -> dict[str, object]:
+        """Give the counts as JSON, sections by name."""
+        plain: dict[str, object] = asdict(self)
+        return plain | {
+            "sections_released": section_names(self.sections_released),
+            "sections_tried": section_names(self.sections_tried),
+        }
 
 
 @dataclass(slots=True)
@@ -85,8 +101,8 @@ class Report:
     sections: dict[str, Counts] = field(default_factory=dict)
     persons: dict[str, Counts] = field(default_factory=dict)
 
-    def add(self, one: Touched, pupil: str | None, person: str | None) -> None:
-        """Count entries that are alike, with whom their tags stand for."""
+    def add(self, one: Total) -> None:
+        """Count entries of one type."""
         self.entries += one.count
         if one.erased:
             self.erased += one.count
@@ -94,32 +110,30 @@ class Report:
         self.kinds[kind_name(one.type)] += one.count
         if one.type in BECAME:
             self.became[kind_name(one.type).lower()] += one.count
-        how = how_far(one.type, one.outcome)
-        if how == "released":
+        if one.how == "released":
             self.released += one.count
             self.emergency += one.count if one.ground == Ground.EMERGENCY else 0
-        elif how == "tried":
+        elif one.how == "tried":
             self.tried += one.count
-        for table, name in ((self.pupils, pupil), (self.schools, one.school), (self.persons, person)):
-            if name is not None:
-                table.setdefault(name, Counts()).add(how, one.sections, one.count)
-        for section in one.sections if how else ():
-            self.sections.setdefault(section, Counts()).add(how, (section,), one.count)
+        for section in section_names(one.sections) if one.how else ():
+            add(self.sections, section, one.how, section_bits((section,)), one.count)
 
     def to_json(self) -> dict[str, object]:
         """Give the report as JSON: everything sorted, moments in UTC."""
-        plain: dict[str, object] = asdict(self)
+        plain: dict[str, object] = {name: getattr(self, name) for name in _FIGURES}
         for name in ("pupils", "transfers", "schools", "sections", "persons"):
-            plain[name] = {key: _plain(counts) for key, counts in sorted(getattr(self, name).items())}
+            plain[name] = {key: counts.to_json() for key, counts in sorted(getattr(self, name).items())}
         plain["became"], plain["kinds"] = dict(sorted(self.became.items())), dict(sorted(self.kinds.items()))
         return plain | {"since": self.since.isoformat(), "until": self.until.isoformat()}
 
 
-def _plain(counts: Counts) -> dict[str, object]:
-    return asdict(counts) | {
-        "sections_released": sorted(counts.sections_released),
-        "sections_tried": sorted(counts.sections_tried),
-    }
+_FIGURES: Final = ("board", "first", "last", "entries", "erased", "released", "tried", "emergency")
+
+
+def add(table: dict[str, Counts], name: str | None, how: str | None, sections: int, count: int) -> None:
+    """Count entries under a name; who has none, because the key is gone, is left out."""
+    if name is not None:
+        table.setdefault(name, Counts()).add(how, sections, count)
 
 
 def kind_name(type_: int) -> str:
@@ -132,11 +146,9 @@ def kind_name(type_: int) -> str:
 
 def how_far(type_: int, outcome: str | None) -> HowFar:
     """Tell how far somebody came, by the type of an entry and the outcome that the board hears."""
-    if type_ == Did.ATTEMPT:
-        return "tried"
-    if type_ == Did.RELEASE:
-        return "released" if outcome == "granted" else "tried"
-    return None
+    if type_ == Did.RELEASE and outcome == "granted":
+        return "released"
+    return "tried" if type_ in (Did.RELEASE, Did.ATTEMPT) else None
 
 
 def boards(parts: Parts) -> list[str]:
@@ -153,30 +165,71 @@ def report(parts: Parts, actor: Actor, board: str, period: Period, progress: Cal
     terms = {"since": period.since.isoformat(), "until": period.until.isoformat()}
     with parts.journal.act() as act:
         own = record(act, Did.BREACH_REPORTED, actor, outcome="granted", terms=terms, boards=[board])
-    made = Report(board, period.since, period.until)
+    made, names = Report(board, period.since, period.until), Names(parts)
     with reading(parts.main) as session:
         span = span_of(session, board, period, own.index)
         if span is None:
             return made
         made.first, made.last = span
         for begin, end in spans(*span):
-            _count(parts, made, list(touched(session, board, period, (begin, end))))
+            _count(session, made, period, (begin, end), names)
             _files_of_others(session, made, period, (begin, end))
             progress(end - span[0] + 1, span[1] - span[0] + 1)
         for found in partly(parts.journal, session, board, period, own.index):
-            made.add(*_alike(found))
+            _count_one(made, found)
             if found.opened is None:
                 _add_files(session, made, _RELEASED.where(Release.index == found.index))
     return made
 
 
-def _count(parts: Parts, made: Report, rows: list[Touched]) -> None:
-    """Count a span's entries, with the names that their tags stand for; whose key is gone has no name."""
-    tags = {tag for row in rows for tag in (row.pupil, row.person) if tag is not None}
-    owners = {tag: owner.owner for tag, owner in parts.keystore.by_tags(tags).items()} if tags else {}
-    for row in rows:
-        person = owners.get(row.person) if row.person else None
-        made.add(row, owners.get(row.pupil) if row.pupil else None, person and person.rpartition("/")[0])
+class Names:
+    """Whom tags stand for, asked of the key store once. Whose key is gone has no name."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._keystore = parts.keystore
+        self._known: dict[bytes, str | None] = {}
+
+    def learn(self, tags: set[bytes]) -> None:
+        """Look up those that aren't known yet."""
+        unknown = sorted(tags - self._known.keys())
+        for begin in range(0, len(unknown), TAGS):
+            some = unknown[begin : begin + TAGS]
+            found = self._keystore.by_tags(some)
+            self._known.update({tag: found[tag].owner if tag in found else None for tag in some})
+
+    def pupil(self, tag: bytes) -> str | None:
+        """Name a pupil, by pseudonym."""
+        return self._known[tag]
+
+    def person(self, tag: bytes) -> str | None:
+        """Name a member of staff, whose key ends with the year that it is for."""
+        name = self._known[tag]
+        return name and name.rpartition("/")[0]
+
+
+def _count(session: Session, made: Report, period: Period, span: tuple[int, int], names: Names) -> None:
+    """Count the whole days of a span, by type, pupil, member of staff and school."""
+    for total in totals(session, made.board, period, span, _HOW):
+        made.add(total)
+    pupils = list(touched(session, made.board, period, span, _HOW, "pupil_tag"))
+    persons = list(touched(session, made.board, period, span, _HOW, "actor_tag"))
+    names.learn({one.of for one in pupils} | {one.of for one in persons})
+    for one in pupils:
+        add(made.pupils, names.pupil(one.of), one.how, one.sections, one.count)
+    for one in persons:
+        add(made.persons, names.person(one.of), one.how, one.sections, one.count)
+    for one in touched(session, made.board, period, span, _HOW, "school"):
+        add(made.schools, one.of, one.how, one.sections, one.count)
+
+
+def _count_one(made: Report, found: Found) -> None:
+    """Count one entry that was opened."""
+    how, bits = how_far(found.type, found.outcome), section_bits(found.sections)
+    made.add(Total(found.type, how, found.ground, bits, erased=False, count=1))
+    person = found.actor.id if found.actor and found.actor.kind == "staff" else None
+    pupil = found.opened.pupil if found.opened else None
+    for table, name in ((made.pupils, pupil), (made.persons, person), (made.schools, found.school)):
+        add(table, name, how, bits, 1)
 
 
 def _files_of_others(session: Session, made: Report, period: Period, span: tuple[int, int]) -> None:
@@ -190,24 +243,7 @@ def _files_of_others(session: Session, made: Report, period: Period, span: tuple
 
 def _add_files(session: Session, made: Report, wanted: Select[str, str]) -> None:
     for transfer, sections in session.execute(wanted):
-        made.transfers.setdefault(transfer, Counts()).add("released", sections.split(","), 1)
-
-
-def _alike(found: Found) -> tuple[Touched, str | None, str | None]:
-    """Give an opened entry as one of its kind, its pupil and who of the staff acted."""
-    person = found.actor.id if found.actor and found.actor.kind == "staff" else None
-    one = Touched(
-        type=found.type,
-        outcome=found.outcome,
-        ground=found.ground,
-        school=found.school,
-        sections=found.sections,
-        pupil=None,
-        person=None,
-        erased=found.erased,
-        count=1,
-    )
-    return one, found.opened.pupil if found.opened else None, person
+        add(made.transfers, transfer, "released", section_bits(tuple(sections.split(","))), 1)
 
 
 def lines(made: Report) -> Iterator[str]:
@@ -238,5 +274,5 @@ def _told(counts: Counts) -> str:
     return f"{released}, {tried}, {counts.entries} entries"
 
 
-def _named(sections: set[str]) -> str:
-    return f" ({' '.join(sorted(sections))})" if sections else ""
+def _named(sections: int) -> str:
+    return f" ({' '.join(section_names(sections))})" if sections else ""

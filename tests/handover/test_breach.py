@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from consent.touched import Period
-from handover import breach
+from consent.entry import section_bits
+from consent.touched import Period, Total
 from handover.accesslog import SERVICE, Did
 from handover.breach import Counts, Report, how_far, kind_name, lines, report
 from handover.cli import main
@@ -18,6 +18,7 @@ from tests.handover.story import OTHER, PO, VO, Case, Story
 from tests.region import now
 
 HOUR = timedelta(hours=1)
+OKR, LVS = section_bits(("okr",)), section_bits(("lvs",))
 
 
 def today() -> Period:
@@ -55,11 +56,11 @@ def test_the_senders_board_sees_whose_file_was_touched_by_whom_and_how_far(
     assert found.became == {"delivered": 1}
     counts = found.pupils[case.child.pupil]
     assert (counts.released, counts.tried) == (1, 1)
-    assert (counts.sections_released, counts.sections_tried) == ({"okr"}, {"lvs"})
+    assert (counts.sections_released, counts.sections_tried) == (OKR, LVS)
     assert set(found.pupils) == {case.child.pupil}
     assert found.persons.keys() >= {f"{PO}.s-1", f"{VO}.s-1"}
     assert (found.persons[f"{VO}.s-1"].released, found.persons[f"{PO}.s-1"].released) == (1, 0)
-    assert found.schools[VO].sections_released == {"okr"}
+    assert found.schools[VO].sections_released == OKR
     assert found.sections["okr"].released == found.sections["lvs"].tried == 1
     assert found.kinds["RELEASE"] == 2
     assert found.transfers == {}
@@ -75,7 +76,7 @@ def test_the_receivers_board_knows_another_boards_pupil_by_the_transfer_alone(
     found = made(lite, "vo-zuid", period())
     assert (found.released, found.tried) == (1, 1)
     assert found.pupils == {}
-    assert found.transfers == {case.transfer: Counts(1, 1, 0, {"okr"}, set())}
+    assert found.transfers == {case.transfer: Counts(1, 1, 0, OKR, 0)}
     assert case.child.pupil not in json.dumps(found.to_json())
     assert "persons" in found.to_json()
 
@@ -146,10 +147,12 @@ def test_an_entry_counts_by_its_type_and_outcome() -> None:
 
 def test_an_emergency_is_counted_as_one(lite: Story) -> None:
     found = Report("po-noord", now(), now())
-    one = breach.Touched(Did.RELEASE, "granted", "emergency", VO, ("okr",), None, None, erased=False, count=3)
-    found.add(one, "p", "s")
-    assert (found.released, found.emergency) == (3, 3)
-    assert found.pupils["p"] == found.persons["s"] == found.schools[VO] == Counts(3, 3, 0, {"okr"}, set())
+    found.add(Total(Did.RELEASE, "released", "emergency", OKR | LVS, erased=False, count=3))
+    found.add(Total(Did.RELEASE, "released", "consent", OKR, erased=False, count=1))
+    found.add(Total(Did.RELEASE, None, None, 0, erased=True, count=2))
+    assert (found.entries, found.released, found.emergency, found.erased) == (6, 4, 3, 2)
+    assert found.sections == {"okr": Counts(4, 4, 0, OKR, 0), "lvs": Counts(3, 3, 0, LVS, 0)}
+    assert found.kinds == {"RELEASE": 4}
 
 
 @contextmanager
