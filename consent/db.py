@@ -7,7 +7,7 @@ every new connection, since a setting can change under a running service.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC as ZONE
 from datetime import datetime
 from sqlite3 import Connection as SQLiteConnection
@@ -131,6 +131,19 @@ def reading(engine: Engine) -> Iterator[Session]:
     only = engine.execution_options(reading=True, postgresql_readonly=True)
     with Session(only, expire_on_commit=False) as session, session.begin():
         yield session
+
+
+def truncate(engine: Engine) -> None:
+    """Cut SQLite's write-ahead log, where deleted values still stand.
+
+    A reader that is under way keeps it from being cut; it isn't waited for, the next one who calls cuts.
+    """
+    if engine.dialect.name == "sqlite":
+        with closing(engine.raw_connection()) as connection:
+            cursor = connection.cursor()
+            cursor.execute("PRAGMA busy_timeout = 100")
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            cursor.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
 
 
 def is_postgresql(session: Session) -> bool:

@@ -14,51 +14,49 @@ still missing, that is `EpochKeyMissing`, never "destroyed".
 
 import secrets
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
-from sqlalchemy import Connection, Engine, bindparam, delete, func, select, text, update
+from sqlalchemy import ColumnElement, Connection, Engine, Select, bindparam, delete, func, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from consent.db import BUSY_MS, is_postgresql, writing
+from consent.db import is_postgresql, truncate, writing
 from consent.epochs import create_key, destroy_key, read_key
 from consent.errors import EpochKeyMissing, KeyStoreError, KeyUnknown
-from consent.owners import OwnerKey, decrypt, encrypt, lookup_hash, tag_of, unwrap_owner, wrap_aad
-from consent.tables import DataKey, Epoch, LookupHash, Mark, Share, core
+from consent.owners import (
+    OWNER,
+    STAFF,
+    TAGGED,
+    YEARS,
+    OwnerKey,
+    decrypt,
+    encrypt,
+    lookup_hash,
+    tag_of,
+    unwrap_owner,
+    wrap_aad,
+)
+from consent.tables import DataKey, Epoch, Freeze, LookupHash, Mark, Share, Shipped, Unshipped, core
 
 __all__ = ["HighWater", "KeyStore", "OwnerKey"]
 
 _LOCK = 0x6F76_6570_6F63_6800
 """Number of the advisory lock on the epoch, on PostgreSQL; SQLite's writers exclude each other anyway."""
 
+_AGAIN = frozenset({"contact"})
+"""Kinds of owner that may be given a new key once theirs was destroyed: somebody may be reached again."""
+
 _Result = TypeVar("_Result")
 
 _DATA_KEY, _MARK, _SHARE, _LOOKUP_HASH = core(DataKey), core(Mark), core(Share), core(LookupHash)
-_KEYS = select(*(_DATA_KEY.c[name] for name in ("id", "owner_id", "tag", "wrapped", "number", "epoch")))
-_OWNER = _KEYS.where(_DATA_KEY.c.owner_kind == bindparam("kind"), _DATA_KEY.c.owner_id == bindparam("owner"))
-_TAGGED = _KEYS.where(_DATA_KEY.c.tag.in_(bindparam("tags", expanding=True)))
-_YEARS = _KEYS.where(
-    _DATA_KEY.c.owner_kind == "person",
-    _DATA_KEY.c.owner_id.between(bindparam("first"), bindparam("last")),
-    _DATA_KEY.c.wrapped.is_not(None),
-).order_by(_DATA_KEY.c.owner_id.desc())
-_STAFF = (
-    select(_DATA_KEY.c.owner_id)
-    .where(
-        _DATA_KEY.c.owner_kind == "person",
-        _DATA_KEY.c.owner_id.like(bindparam("of_year")),
-        _DATA_KEY.c.wrapped.is_not(None),
-    )
-    .order_by(_DATA_KEY.c.owner_id)
-    .limit(bindparam("limit"))
-)
 _FOUND = select(_LOOKUP_HASH.c.id).where(_LOOKUP_HASH.c.hash == bindparam("hash"))
 _SHARES = select(_SHARE.c.section, _SHARE.c.epoch, _SHARE.c.wrapped).where(_SHARE.c.bundle == bindparam("bundle"))
+_FROZEN = select(core(Freeze).c.note)
 _READ_MARK = select(_MARK.c.size, _MARK.c.root)
 _RAISE_MARK = (
     update(_MARK)
@@ -86,13 +84,14 @@ class HighWater:
 
 
 class KeyStore:
-    """The key store's database and its folder of epoch keys.
+    """The key store's database and its folder of epoch keys; where it `ships`, changes wait for `consent.shipping`.
 
     Every method is one short transaction of its own and takes no lock of the main database.
     """
 
-    def __init__(self, engine: Engine, folder: Path) -> None:
+    def __init__(self, engine: Engine, folder: Path, *, ships: bool = False) -> None:
         self._engine = engine
+        self._ships = ships
         # Decisions read here under a pupil's lock: a bare connection takes half as long as a session.
         self._reading = engine.execution_options(reading=True, postgresql_readonly=True)
         self._folder = folder
@@ -109,16 +108,19 @@ class KeyStore:
         made = OwnerKey(secrets.token_hex(16), owner, tag_of(key, kind), 0, key)
         with suppress(IntegrityError), writing(self._engine) as session:  # somebody else was first
             epoch = self._current(session)
+            if kind in _AGAIN:
+                session.execute(delete(DataKey).where(*_destroyed(kind, owner)))
             row = DataKey(id=made.id, owner_kind=kind, owner_id=owner, epoch=epoch, tag=made.tag, number=0)
             row.wrapped = self._wrap(epoch, key, b"key", made.id)
             session.add(row)
+            self._changed(session, DataKey, made.id)
         return self.owner(kind, owner)
 
     def owner(self, kind: str, owner: str) -> OwnerKey:
         """Read an owner's key, tag and number with one query; raises `KeyUnknown` or `Destroyed`."""
 
         def read(connection: Connection) -> OwnerKey:
-            row = connection.execute(_OWNER, {"kind": kind, "owner": owner}).one_or_none()
+            row = connection.execute(OWNER, {"kind": kind, "owner": owner}).one_or_none()
             if row is None:
                 raise KeyUnknown(f"no key for this {kind}")
             return unwrap_owner(row, self._epoch_key)
@@ -131,7 +133,7 @@ class KeyStore:
 
         def read(connection: Connection) -> dict[bytes, OwnerKey]:
             epoch_key = cache(self._epoch_key)  # each file once, and not beyond this read
-            found = [unwrap_owner(row, epoch_key) for row in connection.execute(_TAGGED, {"tags": wanted})]
+            found = [unwrap_owner(row, epoch_key) for row in connection.execute(TAGGED, {"tags": wanted})]
             return {owner.tag: owner for owner in found}
 
         return self._read(read)
@@ -142,7 +144,7 @@ class KeyStore:
 
         def read(connection: Connection) -> list[OwnerKey]:
             epoch_key = cache(self._epoch_key)
-            found = [unwrap_owner(row, epoch_key) for row in connection.execute(_YEARS, between)]
+            found = [unwrap_owner(row, epoch_key) for row in connection.execute(YEARS, between)]
             return [owner for owner in found if owner.owner[:-4] == f"{person}/"]
 
         return self._read(read)
@@ -150,7 +152,7 @@ class KeyStore:
     def staff_of(self, year: int, limit: int) -> list[str]:
         """Name owners of staff keys of a year that weren't destroyed, at most so many."""
         wanted = {"of_year": f"%/{year:04}", "limit": limit}
-        return self._read(lambda connection: list(connection.scalars(_STAFF, wanted)))
+        return self._read(lambda connection: list(connection.scalars(STAFF, wanted)))
 
     def key(self, kind: str, owner: str) -> bytes:
         """Give an owner's key; raises `KeyUnknown` or `Destroyed`."""
@@ -181,7 +183,9 @@ class KeyStore:
             epoch = self._current(session)
             owner = session.scalar(select(DataKey.owner_id).where(DataKey.id == key_id))
             session.execute(update(DataKey).where(DataKey.id == key_id).values(wrapped=None, tag=None, number=0))
-            session.execute(delete(LookupHash).where(LookupHash.id == owner))
+            gone = delete(LookupHash).where(LookupHash.id == owner).returning(LookupHash.hash)
+            self._changed(session, LookupHash, *(hashed.hex() for hashed in session.scalars(gone).all()))
+            self._changed(session, DataKey, key_id)
         return epoch
 
     # Look-ups under a board's key.
@@ -191,6 +195,7 @@ class KeyStore:
         hashed = lookup_hash(self.new_key("board", board).key, value)
         with suppress(IntegrityError), writing(self._engine) as session:  # known already
             session.add(LookupHash(hash=hashed, id=owner))
+            self._changed(session, LookupHash, hashed.hex())
         return self.find(board, value) or owner
 
     def find(self, board: str, value: str) -> str | None:
@@ -199,8 +204,7 @@ class KeyStore:
             hashed = lookup_hash(self.key("board", board), value)
         except KeyUnknown:
             return None
-        found: str | None = self._read(lambda connection: connection.scalar(_FOUND, {"hash": hashed}))
-        return found
+        return cast("str | None", self._read(lambda connection: connection.scalar(_FOUND, {"hash": hashed})))
 
     # Release shares.
 
@@ -211,6 +215,7 @@ class KeyStore:
             for name, share in shares.items():
                 wrapped = self._wrap(epoch, share, b"share", bundle, name)
                 session.add(Share(bundle=bundle, section=name, epoch=epoch, wrapped=wrapped))
+            self._changed(session, Share, bundle)
 
     def shares(self, bundle: str) -> dict[str, bytes]:
         """Give all shares that a bundle still has, by section, with one query."""
@@ -235,7 +240,12 @@ class KeyStore:
             epoch = self._current(session)
             doomed = delete(Share).where(Share.bundle == bundle)
             session.execute(doomed.where(Share.section.in_(sections)) if sections else doomed)
+            self._changed(session, Share, bundle)
         return epoch
+
+    def rows(self, wanted: Select[Any]) -> list[tuple[Any, ...]]:
+        """Read rows as they stand, with one query: for `consent.inventory`, which opens none."""
+        return self._read(lambda connection: [tuple(row) for row in connection.execute(wanted)])
 
     # The high-water mark.
 
@@ -256,6 +266,30 @@ class KeyStore:
             for pupil, number in sorted((numbers or {}).items()):
                 connection.execute(_RAISE_NUMBER, {"pupil": pupil, "new_number": number})
 
+    # What the second place and the outside say.
+
+    def seal_now(self, session: Session, value: bytes, aad: bytes) -> bytes:
+        """Encrypt a value under the current epoch's key, whose number stands first: with the epoch it is gone."""
+        epoch = self._current(session)
+        return epoch.to_bytes(4, "big") + encrypt(self._epoch_key(epoch), value, aad)
+
+    def open_then(self, sealed: bytes, aad: bytes) -> bytes:
+        """Decrypt what `seal_now` made; raises `EpochKeyMissing` or `ValueRefused`."""
+        return decrypt(self._epoch_key(int.from_bytes(sealed[:4], "big")), sealed[4:], aad)
+
+    def freeze(self, note: bytes, source: str, at: datetime) -> None:
+        """Keep the first checkpoint that shows the journal not to be what it was."""
+        with suppress(IntegrityError), writing(self._engine) as session:  # frozen already
+            session.add(Freeze(id=1, note=note, source=source, at=at))
+
+    def frozen(self) -> bytes | None:
+        """Give the checkpoint for which nothing may be released, or None."""
+        return cast("bytes | None", self._read(lambda connection: connection.scalar(_FROZEN)))
+
+    def _changed(self, session: Session, table: type[DataKey | LookupHash | Share], *keys: str) -> None:
+        if self._ships:
+            session.add_all(Unshipped(name=table.__tablename__, key=key) for key in keys)
+
     # Epochs.
 
     def initialise(self, root: bytes) -> None:
@@ -266,6 +300,7 @@ class KeyStore:
                 raise KeyStoreError("the key store is initialised already")
             create_key(self._folder, 1)
             session.add_all([Epoch(number=1, current=True, destroyed=False), Mark(id=1, size=0, root=root)])
+            session.merge(Shipped(id=1, number=0, size=0, keylog=0))
 
     def rotate(self) -> int:
         """Begin a new epoch: its key is on disk before any writer can use it. Gives its number."""
@@ -304,16 +339,8 @@ class KeyStore:
         return numbers
 
     def truncate(self) -> None:
-        """Cut SQLite's write-ahead log, where deleted values still stand; every sweep ends with it.
-
-        A reader that is under way keeps it from being cut; it isn't waited for, the next sweep cuts.
-        """
-        if self._engine.dialect.name == "sqlite":
-            with closing(self._engine.raw_connection()) as connection:
-                cursor = connection.cursor()
-                cursor.execute("PRAGMA busy_timeout = 100")
-                cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-                cursor.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+        """Cut the write-ahead log, where deleted values still stand; every sweep ends with it."""
+        truncate(self._engine)
 
     def _rewrap_keys(self, session: Session, epoch: int, batch: int) -> int:
         # A destroyed key has nothing to wrap, but its row must leave the old epoch too.
@@ -365,3 +392,7 @@ class KeyStore:
 
     def _unwrap(self, epoch: int, wrapped: bytes, *place: bytes | str) -> bytes:
         return decrypt(self._epoch_key(epoch), wrapped, wrap_aad(epoch, place))
+
+
+def _destroyed(kind: str, owner: str) -> tuple[ColumnElement[bool], ...]:
+    return DataKey.owner_kind == kind, DataKey.owner_id == owner, DataKey.wrapped.is_(None)

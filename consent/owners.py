@@ -14,14 +14,36 @@ from zoneinfo import ZoneInfo
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import Row
+from sqlalchemy import Row, bindparam, select
 
 from consent.errors import Destroyed, ValueRefused
+from consent.tables import DataKey, core
 from crypto.encoding import lp
 
 _WRAP = b"overdracht/v1/wrap\x00"
 _TAG = b"overdracht/v1/tag\x00"
 _LOOKUP = b"overdracht/v1/lookup\x00"
+_DATA_KEY = core(DataKey)
+_KEYS = select(*(_DATA_KEY.c[name] for name in ("id", "owner_id", "tag", "wrapped", "number", "epoch")))
+OWNER = _KEYS.where(_DATA_KEY.c.owner_kind == bindparam("kind"), _DATA_KEY.c.owner_id == bindparam("owner"))
+TAGGED = _KEYS.where(_DATA_KEY.c.tag.in_(bindparam("tags", expanding=True)))
+YEARS = _KEYS.where(
+    _DATA_KEY.c.owner_kind == "person",
+    _DATA_KEY.c.owner_id.between(bindparam("first"), bindparam("last")),
+    _DATA_KEY.c.wrapped.is_not(None),
+).order_by(_DATA_KEY.c.owner_id.desc())
+STAFF = (
+    select(_DATA_KEY.c.owner_id)
+    .where(
+        _DATA_KEY.c.owner_kind == "person",
+        _DATA_KEY.c.owner_id.like(bindparam("of_year")),
+        _DATA_KEY.c.wrapped.is_not(None),
+    )
+    .order_by(_DATA_KEY.c.owner_id)
+    .limit(bindparam("limit"))
+)
+"""An owner's key by kind and id; keys by their tags; the keys of a person over the years; the owners of a year."""
+
 _AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 
 

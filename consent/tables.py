@@ -140,6 +140,14 @@ class JournalErasure(Main):
     key_id: Mapped[str] = mapped_column(String(32), primary_key=True)
 
 
+class JournalOrigin(Main):
+    """The name under which the log goes on from an index: a journal that was put back with a loss is another log."""
+
+    __tablename__ = "journal_origin"
+    first: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    origin: Mapped[str] = mapped_column(String(200))
+
+
 class Epoch(Keys):
     """An epoch key's state; the key itself is a file outside both databases. The newest current one wraps."""
 
@@ -193,6 +201,40 @@ class Mark(Keys):
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     size: Mapped[int]
     root: Mapped[bytes] = mapped_column(HASH)
+
+
+class Freeze(Keys):
+    """The checkpoint that showed this journal to be older than it was, or another: nothing is released beside it."""
+
+    __tablename__ = "freeze"
+    __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    note: Mapped[bytes] = mapped_column(LargeBinary)
+    source: Mapped[str] = mapped_column(NAME)
+    at: Mapped[datetime] = mapped_column(UTC)
+
+
+class Shipped(Keys):
+    """How far the second place has come: the last shipment's number, and the sizes of journal and key log in it.
+
+    Whoever ships locks this row.
+    """
+
+    __tablename__ = "shipped"
+    __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    number: Mapped[int] = mapped_column(default=0)
+    size: Mapped[int] = mapped_column(default=0)
+    keylog: Mapped[int] = mapped_column(default=0)
+
+
+class Unshipped(Keys):
+    """A row of this database that was made, changed or destroyed since the last shipment."""
+
+    __tablename__ = "unshipped"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(20))
+    key: Mapped[str] = mapped_column(NAME)
 
 
 def core(mapped: type[DeclarativeBase]) -> Table:
