@@ -25,7 +25,7 @@ from handover.idempotency import Answer, Once, carry_out
 from handover.notices import date_in_words
 from handover.outbox import deliver, post
 from handover.parts import Caller, Parts
-from handover.people import reachable
+from handover.people import Contact, reachable
 from handover.tables import Invitation, Transfer
 from handover.transfers import boards_of, of_side, pupil_of, still_open, time
 
@@ -58,23 +58,7 @@ def invite(parts: Parts, caller: Caller, once: Once, transfer: str, person: str)
         contact = reachable(parts, act, pupil).get(person)
         if contact is None:
             return RequestRefused("PERSON_UNKNOWN", 422, "Not a person of this pupil.", {"/person": "Unknown here."})
-        identifier, secret = b64(secrets.token_bytes(16)), b64(secrets.token_bytes(32))
-        expires_at = act.now + VALID_FOR
-        earlier = delete(Invitation).where(Invitation.transfer == transfer, Invitation.person == person)
-        act.session.execute(earlier)
-        act.session.add(
-            Invitation(
-                id=identifier,
-                transfer=transfer,
-                person=person,
-                secret_hash=_hash(secret),
-                expires_at=expires_at,
-                attempts_left=ATTEMPTS,
-                sent_at=act.now,
-            )
-        )
-        until = date_in_words(expires_at)
-        post(parts, act, pupil, contact, "invitation", token=f"{identifier}.{secret}", until=until)
+        invited = issue(parts, act, row, contact, "invitation")
         record(
             act,
             Did.INVITED,
@@ -84,11 +68,31 @@ def invite(parts: Parts, caller: Caller, once: Once, transfer: str, person: str)
             boards=boards_of(act.session, row),
             pupil=pupil,
         )
-        return {"invitation": identifier, "expires_at": time(expires_at)}
+        return {"invitation": invited.id, "expires_at": time(invited.expires_at)}
 
     answer = carry_out(parts, once, lambda: parts.journal.act(pupil=pupil), work)
     deliver(parts)
     return answer
+
+
+def issue(parts: Parts, act: Act, transfer: Transfer, contact: Contact, text: str, **words: str) -> Invitation:
+    """Make a new invitation, the only one of this person to this transfer, and send its token with a text."""
+    identifier, secret = b64(secrets.token_bytes(16)), b64(secrets.token_bytes(32))
+    same = (Invitation.transfer == transfer.id) & (Invitation.person == contact.person)
+    act.session.execute(delete(Invitation).where(same))
+    made = Invitation(
+        id=identifier,
+        transfer=transfer.id,
+        person=contact.person,
+        secret_hash=_hash(secret),
+        expires_at=act.now + VALID_FOR,
+        attempts_left=ATTEMPTS,
+        sent_at=act.now,
+    )
+    act.session.add(made)
+    until = date_in_words(made.expires_at)
+    post(parts, act, transfer.pupil, contact, text, token=f"{identifier}.{secret}", until=until, **words)
+    return made
 
 
 def admit(parts: Parts, token: str) -> Visitor:
