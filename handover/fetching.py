@@ -61,13 +61,13 @@ def fetch(
     transfer: str,
     sections: Sequence[Section],
     out: Path,
-    compare: Callable[[Checkpoint], None],
+    compare: Callable[[set[Checkpoint]], None],
     progress: Callable[[int], None] | None = None,
 ) -> OpenedFolder:
     """Ask for sections of a transfer and open what is released into the new folder `out`.
 
-    `compare` is given each receipt's checkpoint before anything is opened, and raises for one that isn't of the journal
-    as the school knows it. Raises FetchingRefused, ReceiptRefused, CryptoError, ServiceRefused, ServiceFailed; then the
+    `compare` is given the receipts' checkpoints before anything is opened, and raises where one isn't of the journal as
+    the school knows it. Raises FetchingRefused, ReceiptRefused, CryptoError, ServiceRefused, ServiceFailed; then the
     folder isn't there.
     """
     if os.path.lexists(out):
@@ -76,8 +76,7 @@ def fetch(
         pieces = {name: piece for name in sections if (piece := _ask(client, transfer, name, folder)) is not None}
         if not pieces:
             raise FetchingRefused("nothing was released; the sender and the family can see what would allow it")
-        for checkpoint in _check_receipts(trust, transfer, pieces):
-            compare(checkpoint)
+        compare(_check_receipts(trust, transfer, pieces))
         readers = {name: Reader(files.enter_context(piece.path.open("rb"))) for name, piece in pieces.items()}
         first = next(iter(readers.values()))
         if any(reader.manifest_bytes != first.manifest_bytes for reader in readers.values()):

@@ -7,11 +7,12 @@ journals for long, and a journal that was put back is noticed by whoever saw the
 What is refused stays beside it as `journal.refused`: two notes with the log's signature, which prove it to anybody.
 """
 
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Protocol
 
-from crypto.checkpoint import Checkpoint, bare_note, verify_checkpoint
+from crypto.checkpoint import Checkpoint, bare_note
 from crypto.encoding import JSON
 from crypto.errors import CheckpointRefused, ProofRefused
 from crypto.files import locked, replace_private
@@ -71,18 +72,19 @@ def follow(source: Source, trust: Trust, folder: Path) -> bytes:
     return note
 
 
-def compare(source: Source, trust: Trust, folder: Path, checkpoint: Checkpoint) -> None:
-    """Refuse a verified checkpoint, such as a receipt's, that isn't of the journal that the service shows to all.
+def compare(source: Source, trust: Trust, folder: Path, receipts: Iterable[Checkpoint]) -> None:
+    """Refuse verified checkpoints of receipts that aren't of the journal that the service shows to all.
 
     Raises what `follow` raises.
     """
-    shown = verify_checkpoint(follow(source, trust, folder), *trust.log(JOURNAL))
-    try:
-        _verify_growth(source, checkpoint, shown)
-    except ProofRefused:
-        raise JournalRefused(
-            f"the receipt is of a journal of {checkpoint.size} entries that isn't the one the service shows"
-        ) from None
+    shown = trust.verify(follow(source, trust, folder), JOURNAL)
+    for checkpoint in receipts:
+        try:
+            _verify_growth(source, checkpoint, shown)
+        except ProofRefused:
+            raise JournalRefused(
+                f"the receipt is of a journal of {checkpoint.size} entries that isn't the one the service shows"
+            ) from None
 
 
 def _verify_growth(source: Source, old: Checkpoint, new: Checkpoint) -> None:

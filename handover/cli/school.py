@@ -59,11 +59,11 @@ class Desk:
         folder = self.folder()
         follow(client, self.trust(), folder)
 
-    def compare(self, client: "Client") -> "Callable[[Checkpoint], None]":
-        """Give what compares a receipt's checkpoint with the journal that the service shows to all."""
+    def compare(self, client: "Client") -> "Callable[[set[Checkpoint]], None]":
+        """Give what compares the checkpoints of receipts with the journal that the service shows to all."""
         from handover.following import compare
 
-        return lambda checkpoint: compare(client, self.trust(), self.folder(), checkpoint)
+        return lambda receipts: compare(client, self.trust(), self.folder(), receipts)
 
     def folder(self) -> Path:
         """Give the folder in which the school keeps what it has seen of the logs."""

@@ -89,7 +89,9 @@ def test_a_damaged_memory_is_refused_and_not_begun_anew(tmp_path: Path, left: by
 
 @pytest.mark.parametrize("size", [0, 1, 5, 8])
 def test_a_receipt_of_the_same_journal_holds(tmp_path: Path, size: int) -> None:
-    compare(LogOf.counting(8), TRUST, tmp_path, LogOf.counting(size).head())
+    log = LogOf.counting(8)
+    compare(log, TRUST, tmp_path, {LogOf.counting(size).head(), LogOf.counting(2).head()})
+    assert set(log.asked) == {(each, 8) for each in (size, 2) if 0 < each < 8}
     assert newest(TRUST, tmp_path) == LogOf.counting(8).journal_checkpoint()
 
 
@@ -97,4 +99,4 @@ def test_a_receipt_of_the_same_journal_holds(tmp_path: Path, size: int) -> None:
 def test_a_receipt_of_another_journal_is_refused(tmp_path: Path, log: LogOf) -> None:
     """C3: two schools that were shown two journals."""
     with pytest.raises(JournalRefused, match=f"the receipt is of a journal of {len(log.leaves)} entries"):
-        compare(LogOf.counting(8), TRUST, tmp_path, log.head())
+        compare(LogOf.counting(8), TRUST, tmp_path, [LogOf.counting(3).head(), log.head()])
