@@ -16,7 +16,7 @@ from flask import Flask
 from werkzeug.serving import make_server
 from werkzeug.test import TestResponse
 
-from consent.db import open_engine
+from consent.db import open_engine, reading
 from consent.journal import Journal
 from consent.keystore import KeyStore
 from consent.ledger import Ledger
@@ -387,6 +387,37 @@ def test_both_databases_put_back_are_found_out_by_witness_and_school_alone(lite:
     parts.close()
 
 
+def test_a_journal_that_was_put_back_and_has_outgrown_what_was_seen_is_found_out_too(
+    lite: Story, tmp_path: Path
+) -> None:
+    """K2, K8: two histories, both signed with the log's own key, each without a fault in itself."""
+    public = lite.region.parts.log_key.public
+    trust = Trust(lite.region.root.public, {JOURNAL: public})
+    fg, school = tmp_path / "fg", tmp_path / "school"
+    enroll(lite.region.parts, init(fg, NAME, {JOURNAL: public}).cosigner.print())
+    files = backed_up(lite, tmp_path)
+    lite.case(invited=False, bundle=False)
+    size = lite.size()
+    with served(lite.region.parts) as origin, PublicClient(origin) as client:
+        assert check(client, fg, seconds())
+        seen = follow(client, trust, school)
+    parts = put_back(lite, files)
+    with served(parts) as origin, PublicClient(origin) as client:
+        for reason in (Reason.SHRUNK, Reason.FORKED, Reason.NOT_CONSISTENT):
+            while (now_size := parse_checkpoint(client.journal_checkpoint()).size) < size and reason != Reason.SHRUNK:
+                enroll(parts, Cosigner(f"witness{now_size}.example", KEY.public).print())
+            if reason == Reason.NOT_CONSISTENT:
+                enroll(parts, Cosigner("one.more.example", KEY.public).print())
+            assert check(client, fg, seconds()).decided == Refused(reason, size)
+            with pytest.raises(JournalRefused):
+                follow(client, trust, school)
+            with pytest.raises(ServiceRefused, match="NEWER_KNOWN"):
+                client.post_witnessed(seen)
+        assert parse_checkpoint(client.journal_checkpoint()).size == size + 1
+    assert len(list((fg / "evidence").iterdir())) == 3
+    parts.close()
+
+
 def test_a_clients_requests_carry_what_it_has_seen(lite: Story) -> None:
     """K4"""
     keys, staff = lite.region.schools[PO].keys, Staff("s-1", Role.PRINCIPAL)
@@ -473,3 +504,27 @@ def test_the_operator_enrolls_a_witness_by_its_line(tmp_path: Path, monkeypatch:
     code, out = run("admin", "witness", "add", WITNESS.print(), "--json")
     assert (code, json.loads(out)) == (0, {"witness": NAME})
     assert run("admin", "witness", "add", "x")[0] == 2
+
+
+def test_an_export_is_verified_against_what_a_witness_cosigned(lite: Story, tmp_path: Path) -> None:
+    """K8"""
+    note, export = head_note(lite), tmp_path / "export"
+    with reading(lite.region.parts.main) as session, export.open("wb") as file:
+        lite.region.parts.journal.export(session, file)
+    key, kept = tmp_path / "verifiers.txt", tmp_path / "kept.note"
+    key.write_text(print_verifier(JOURNAL, lite.region.parts.log_key.public))
+    kept.write_bytes(cosigned(note, 1_795_341_600))
+    words = ("journal", "verify", export, "--key", key)
+    code, out = run(*words, "--checkpoint", kept, "--witness", WITNESS.print())
+    assert code == 0
+    assert f"witnessed by {NAME} at 2026-11-22T10:00:00Z, size {lite.size()}" in out.splitlines()
+    code, out = run(*words, "--checkpoint", kept, "--witness", WITNESS.print(), "--json")
+    assert json.loads(out)["checked"][-1] == f"witnessed by {NAME} at 2026-11-22T10:00:00Z, size {lite.size()}"
+    code, out = run(*words, "--witness", WITNESS.print())
+    assert (code, "--witness says who cosigned the --checkpoint" in out) == (2, True)
+    kept.write_bytes(note)
+    refused = (2, "handover: CHECKPOINT: the witness has not cosigned the checkpoint\n")
+    assert run(*words, "--checkpoint", kept, "--witness", WITNESS.print()) == refused
+    kept.write_bytes(cosigned(signed_by_log(lite, lite.size(), bytes(32))))
+    code, out = run(*words, "--checkpoint", kept, "--witness", WITNESS.print())
+    assert (code, "aren't those of the checkpoint kept elsewhere" in out) == (2, True)
