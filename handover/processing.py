@@ -1,8 +1,9 @@
 """The register of processing (AVG art. 30), made from the tables by which the service itself decides.
 
-Purposes, sections, grounds and their articles are `consent.terms`, who may ask for a file is `handover.roles`. What no
-table says stands here as data: the Dutch words, who is concerned, the measures. Every member of a list has its words;
-a new one without them stops the register (KeyError) and the suite. Dutch in short sentences (B1), for an FG to file.
+Purposes, sections, grounds and their articles are `consent.terms`, who may ask for a file is `handover.roles`, how long
+what is kept is `handover.retention`. What no table says stands here as data: the Dutch words, who is concerned, the
+measures. Every member of a list has its words; a new one without them stops the register (KeyError) and the suite.
+Dutch in short sentences (B1), for an FG to file.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -27,6 +28,7 @@ from consent.terms import (
 )
 from handover.errors import not_found
 from handover.parts import Parts
+from handover.retention import TABLE, HeldBy, Kept, Row, Term, Unit
 from handover.roles import MAY, Action, Role
 from handover.tables import Board, School
 
@@ -108,8 +110,49 @@ PHRASES: Final[dict[str, str]] = {
     "health in relation to education": "gezondheid in verband met onderwijs",
     "the latest OPP is part of the OKR": "het nieuwste OPP hoort bij het OKR",
     "the year before": "alleen het jaar ervoor",
+    "norms SM.04 and": "normen SM.04 en",
 }
-"""The words around the articles in the table of grounds, in Dutch."""
+"""The words around the articles in the tables, in Dutch."""
+
+
+KEPT: Final[dict[Kept, tuple[str, str, str]]] = {
+    Kept.SUPERSEDED_BUNDLE: ("dossier dat door een nieuwere versie is vervangen", "de nieuwere versie", "vernietigd"),
+    Kept.WITHDRAWN_SHARE: ("onderdeel waarvoor de toestemming is ingetrokken", "het intrekken", "vernietigd"),
+    Kept.DELIVERED_BUNDLE: ("dossier dat is ontvangen", "de bevestiging van ontvangst", "vernietigd"),
+    Kept.EXPIRED_BUNDLE: ("dossier waarvan de tijd om is", "het eind dat de school koos", "vernietigd"),
+    Kept.UNDELIVERED_BUNDLE: ("dossier waarvan de ontvangst niet is bevestigd", "het versturen", "vernietigd"),
+    Kept.CANCELLED_TRANSFER: ("afgebroken overdracht, niets verstrekt", "het afbreken", "verwijderd"),
+    Kept.SILENT_TRANSFER: ("open overdracht, niets verstrekt", "het openen, of het laatste versturen", "verwijderd"),
+    Kept.CONTACT: ("naam en e-mailadres van ouders", "het eind van de laatste overdracht", "sleutel vernietigd"),
+    Kept.RELEASED_PUPIL: ("gegevens van de leerling en bewijs van toestemming", "de laatste verstrekking", "gewist"),
+    Kept.UNRELEASED_PUPIL: (
+        "gegevens van een leerling van wie niets is verstrekt",
+        "het eind van de laatste overdracht, of de inschrijving",
+        "gewist",
+    ),
+    Kept.STAFF_RECORD: ("welke medewerker of FG wat deed", "het eind van het kalenderjaar", "sleutel vernietigd"),
+    Kept.INVITATION: ("uitnodiging", "het eind van de uitnodiging", "verwijderd"),
+    Kept.MESSAGE: ("bericht dat niet is opgehaald", "het schrijven", "verwijderd"),
+    Kept.PROPOSAL: ("spoedverzoek dat niemand bevestigde", "het voorstel", "verwijderd"),
+    Kept.NONCE: ("kenmerk van een ondertekend verzoek", "het verzoek", "verwijderd"),
+    Kept.ATTEMPT: ("telling van verzoeken om wat niet van de school is", "de minuut van vragen", "verwijderd"),
+    Kept.IDEMPOTENCY: ("antwoord op een verzoek", "het antwoord", "verwijderd"),
+    Kept.ORPHAN: ("rest van een mislukte verzending", "het uur van ontstaan", "vernietigd"),
+}
+"""What is kept, from when its term counts, and what becomes of it."""
+
+UNITS: Final[dict[Unit, tuple[str, str]]] = {
+    Unit.YEAR: ("jaar", "jaar"),
+    Unit.DAY: ("dag", "dagen"),
+    Unit.HOUR: ("uur", "uur"),
+    Unit.SECOND: ("seconde", "seconden"),
+}
+
+HELD_BY: Final[dict[HeldBy, str]] = {
+    HeldBy.HOLD: "bewaarplicht of rechtszaak",
+    HeldBy.RESTRICTION: "beperking (AVG art. 18)",
+    HeldBy.OBJECTION: "open bezwaar (AVG art. 21)",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +218,7 @@ def register(board: Described | None = None) -> str:
         ("Welke onderdelen een dossier heeft", _sections()),
         ("Op welke grond", _grounds(policies)),
         ("Wie het krijgt", _receivers()),
+        ("Hoe lang het bewaard wordt", _terms()),
         ("Hoe het beveiligd is", _measures()),
     )
     lines = list(_head())
@@ -253,7 +297,7 @@ def _rows(policy: PolicyKind) -> Iterator[tuple[str, Mapping[Section, Requiremen
 
 
 def dutch(source: str) -> str:
-    """Give a source of the table of grounds with the words around its articles in Dutch."""
+    """Give a source with the words around its articles in Dutch."""
     for phrase, words in PHRASES.items():
         source = source.replace(phrase, words)
     return source
@@ -270,6 +314,34 @@ def _receivers() -> Iterator[str]:
     yield from _table(("ontvanger", "wat"), rows)
     yield "Overdracht geeft niets door aan landen buiten de EER. Waar de computers staan: [land, leverancier]."
     yield ""
+
+
+def _terms() -> Iterator[str]:
+    yield "Is de tijd om, dan ruimt de dienst zelf op. Een dag eindigt om middernacht in Nederland."
+    yield f"Alleen dit kan het opruimen laten wachten: {', '.join(HELD_BY.values())}."
+    yield from ("Een ‘nee’ van ouders is nooit een reden om iets te bewaren.", "")
+    rows = (
+        (KEPT[kept][0], KEPT[kept][1], term(row.term), KEPT[kept][2], dutch(row.basis.split(": ")[0]), _held(row))
+        for kept, row in TABLE.items()
+    )
+    yield from _table(("gegevens", "telt vanaf", "termijn", "daarna", "bron", "kan wachten"), rows)
+    yield "De scholen bewaren hun eigen dossiers volgens hun eigen regels; die staan niet in dit register."
+    yield ""
+
+
+def _held(row: Row) -> str:
+    """Say whether everything on the list may let this wait, nothing, or what."""
+    if len(row.held_by) == len(HeldBy):
+        return "ja"
+    return ", ".join(HELD_BY[by] for by in HeldBy if by in row.held_by) or "nee"
+
+
+def term(of: Term) -> str:
+    """Give a term in Dutch."""
+    if not of.amount:
+        return "tot het eind van die dag" if of.unit in (Unit.DAY, Unit.YEAR) else "meteen"
+    one, more = UNITS[of.unit]
+    return f"{of.amount} {one if of.amount == 1 else more}"
 
 
 def _measures() -> Iterator[str]:

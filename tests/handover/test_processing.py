@@ -21,6 +21,7 @@ from consent.terms import (
 from handover import processing
 from handover.cli import main
 from handover.processing import CONCERNED, MEASURES, PHRASES, Described, dutch, register
+from handover.retention import TABLE, HeldBy, Kept, Term, Unit
 from handover.roles import Role
 from tests.handover.story import Story
 from tests.handover.test_breach import run
@@ -44,6 +45,9 @@ def test_every_section_and_every_kind_of_data_is_in_the_register() -> None:
         (processing.POLICIES, PolicyKind),
         (processing.EMERGENCIES, EmergencyGround),
         (processing.ROLES, Role),
+        (processing.KEPT, Kept),
+        (processing.UNITS, Unit),
+        (processing.HELD_BY, HeldBy),
     ]
     for table, members in words:
         assert list(table) == list(members)
@@ -68,9 +72,37 @@ def test_each_cell_of_the_table_of_grounds_stands_there_for_its_routes(policy: P
 def test_a_source_is_told_in_dutch() -> None:
     rows = (CONSENT_ROW, *STATUTORY_ROWS.values())
     sources = {need.source for row in rows for need in row.values()} | {STATUS_REQUIREMENT.source}
+    sources |= {row.basis.split(": ")[0] for row in TABLE.values()}
     english = re.compile(r"\b(the|only|what|year|before|health|relation|successor|needs|and|of)\b")
     assert not [source for source in map(dutch, sources) if english.search(source)]
     assert not [phrase for phrase in PHRASES if not any(phrase in source for source in sources)]
+
+
+def test_each_row_of_the_retention_table_stands_there_with_its_term() -> None:
+    text = register()
+    assert "| 5 jaar | gewist | AVG art. 7(1), 5(2) | ja |" in text
+    for kept, row in TABLE.items():
+        data, since, then = processing.KEPT[kept]
+        assert f"| {data} | {since} | {processing.term(row.term)} | {then} | " in text
+
+
+@pytest.mark.parametrize(
+    ("term", "said"),
+    [
+        (Term(5, Unit.YEAR), "5 jaar"),
+        (Term(1, Unit.DAY), "1 dag"),
+        (Term(30, Unit.DAY), "30 dagen"),
+        (Term(24, Unit.HOUR), "24 uur"),
+        (Term(1, Unit.SECOND), "1 seconde"),
+        (Term(600, Unit.SECOND), "600 seconden"),
+        (Term(0, Unit.SECOND), "meteen"),
+        (Term(0, Unit.HOUR), "meteen"),
+        (Term(0, Unit.DAY), "tot het eind van die dag"),
+        (Term(0, Unit.YEAR), "tot het eind van die dag"),
+    ],
+)
+def test_a_term_is_told_in_dutch(term: Term, said: str) -> None:
+    assert processing.term(term) == said
 
 
 def test_a_board_gets_its_own_policy_alone() -> None:
@@ -87,7 +119,7 @@ def test_every_place_that_a_measure_points_to_exists() -> None:
 
 def test_chapters_are_numbered_and_every_table_has_its_columns() -> None:
     text = register()
-    assert [int(number) for number in re.findall(r"^## (\d+)\. ", text, re.MULTILINE)] == list(range(1, 8))
+    assert [int(number) for number in re.findall(r"^## (\d+)\. ", text, re.MULTILINE)] == list(range(1, 9))
     for block in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
         assert len({line.count("|") for line in block.splitlines()}) == 1
     assert text.endswith("\n")
