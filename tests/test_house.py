@@ -74,7 +74,8 @@ def test_a_service_that_runs_has_nothing_loaded_that_opens_a_bundle() -> None:
     code = (
         "import handover.app, sys; "
         "print([m for m in sys.modules if m in "
-        "('crypto.unseal', 'crypto.seal', 'handover.packing', 'handover.opening', 'handover.oso', 'handover.client')])"
+        "('crypto.unseal', 'crypto.seal', 'crypto.escrow', "
+        "'handover.packing', 'handover.opening', 'handover.oso', 'handover.client')])"
     )
     shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "[]"
