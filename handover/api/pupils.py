@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from handover import custody
+from handover import custody, season
 from handover.api import schemas
 from handover.api.door import Blueprint, caller, once, parts, signed
 from handover.roles import Action
@@ -26,3 +26,12 @@ def register(body: dict[str, Any]) -> dict[str, Any]:
 def change_custody(body: dict[str, Any], pupil: str) -> dict[str, Any]:
     """Record who holds gezag from now on."""
     return custody.change_custody(parts(), caller(), once(caller().school), pupil, body)
+
+
+@blueprint.route("/<string(maxlength=64):pupil>/group", methods=["PUT"])
+@signed(Action.REGISTER_PUPIL)
+@blueprint.arguments(schemas.Group)
+@blueprint.response(200)
+def set_group(body: dict[str, Any], pupil: str) -> dict[str, Any]:
+    """Note in which class a pupil is now."""
+    return season.set_group(parts(), caller(), once(caller().school), pupil, body["group"])

@@ -4,7 +4,7 @@ from typing import Final
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
-from consent.terms import CustodyEvidence, Purpose, Role, Route, Section
+from consent.terms import Collected, CustodyEvidence, EmergencyGround, Purpose, Right, Role, Route, Ruling, Section
 
 SCHOOL: Final = validate.Regexp(r"\A[0-9]{2}[A-Z]{2}[0-9]{2}\Z", error="Six characters: BRIN and vestiging.")
 IDENTIFIER: Final = validate.Regexp(r"\A[A-Za-z0-9._-]{1,64}\Z", error="At most 64 letters, digits, dots and dashes.")
@@ -46,6 +46,16 @@ def sections() -> fields.List[str]:
         fields.String(validate=validate.OneOf(SECTIONS)),
         required=True,
         validate=[validate.Length(1, len(SECTIONS)), _once],
+    )
+
+
+def answers() -> fields.Dict:
+    """Make a required field for a yes or no per section."""
+    return fields.Dict(
+        keys=fields.String(validate=validate.OneOf(SECTIONS)),
+        values=fields.String(validate=validate.OneOf(["yes", "no"])),
+        required=True,
+        validate=validate.Length(1, len(SECTIONS)),
     )
 
 
@@ -185,6 +195,40 @@ class Invited(Schema):
     person = fields.String(required=True, validate=IDENTIFIER)
 
 
+class Emergency(Schema):
+    """What should go before the family's answer, why, and until when."""
+
+    ground = fields.String(required=True, validate=validate.OneOf([str(ground) for ground in EmergencyGround]))
+    sections = sections()
+    until = fields.AwareDateTime(format="iso", required=True)
+    reason = words()
+
+
+class Paper(Schema):
+    """Somebody's answer on a signed paper, with its scan's hash and the member of staff who was witness."""
+
+    person = fields.String(required=True, validate=IDENTIFIER)
+    answers = answers()
+    notice = fields.String(required=True, validate=SHA256)
+    scan = fields.String(required=True, validate=SHA256)
+    witness = fields.String(required=True, validate=IDENTIFIER)
+    collected = fields.String(required=True, validate=validate.OneOf([Collected.PAPER, Collected.MEETING]))
+    signed_on = fields.Date(required=True)
+
+
+class Group(Schema):
+    """The label of a pupil's class, or null where it is in none."""
+
+    group = line(20, required=True, allow_none=True)
+
+
+class Season(Schema):
+    """Which class, from where on."""
+
+    group = line(20)
+    cursor = fields.String(validate=IDENTIFIER)
+
+
 class ObjectionDecision(Schema):
     """A person's decision on an objection, with its reason."""
 
@@ -239,12 +283,7 @@ class Answers(Token):
     """Yes or no, per section. A section that isn't named stays open, which is no."""
 
     notice = fields.String(required=True, validate=SHA256)
-    answers = fields.Dict(
-        keys=fields.String(validate=validate.OneOf(SECTIONS)),
-        values=fields.String(validate=validate.OneOf(["yes", "no"])),
-        required=True,
-        validate=validate.Length(1, len(SECTIONS)),
-    )
+    answers = answers()
     valid_until = fields.AwareDateTime(format="iso")
 
 
@@ -280,3 +319,46 @@ class Objection(Token):
 
     sections = sections()
     reason = words()
+
+
+class LogPage(Token):
+    """From where on the log is shown: the `next` of the page before."""
+
+    before = fields.Integer(validate=validate.Range(0, 2**40))
+
+
+class RightAsked(Token):
+    """What is asked under chapter III of the AVG; sections only where not everything is meant."""
+
+    right = fields.String(required=True, validate=validate.OneOf([str(right) for right in Right]))
+    sections = fields.List(
+        fields.String(validate=validate.OneOf(SECTIONS)), validate=[validate.Length(1, len(SECTIONS)), _once]
+    )
+    text = fields.String(validate=[validate.Length(1, 4000), _words])
+
+    @validates_schema(skip_on_field_errors=True)
+    def _says_what_is_wrong(self, data: dict[str, object], **_: object) -> None:
+        if data["right"] == Right.RECTIFICATION and "text" not in data:
+            raise ValidationError({"text": ["Say what is wrong."]})
+
+
+class Requests(Schema):
+    """From where on requests are listed: the `next` of the page before."""
+
+    cursor = fields.Integer(validate=validate.Range(0, 2**40))
+
+
+class RequestRuling(Schema):
+    """A school's decision on a request; an erasure needs a second person."""
+
+    ruling = fields.String(required=True, validate=validate.OneOf([str(ruling) for ruling in Ruling]))
+    reason = words()
+    article = line(120)
+    second = fields.String(validate=IDENTIFIER)
+
+
+class Lifting(Schema):
+    """Why a restriction ends, and who decided that besides the one who asks."""
+
+    reason = words()
+    second = fields.String(required=True, validate=IDENTIFIER)

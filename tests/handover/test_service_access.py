@@ -36,6 +36,16 @@ _CUSTODY: Final = {
 }
 _PUPIL: Final = {"number": "L1", "first_name": "Sam", "birth_date": "2014-05-06", "custody": _CUSTODY}
 _TRANSFER: Final = {"pupil": ABSENT, "receiver": VO, "route": "POVO", "purpose": "placement", "sections": ["okr"]}
+_EMERGENCY: Final = {"ground": "meldcode", "sections": ["okr"], "until": "2026-01-05T12:00:00Z", "reason": "Spoed."}
+_PAPER: Final = {
+    "person": ABSENT,
+    "answers": {"okr": "yes"},
+    "notice": SHA,
+    "scan": SHA,
+    "witness": "s-2",
+    "collected": "paper",
+    "signed_on": "2026-01-05",
+}
 _T: Final = "/v1/transfers/<string(maxlength=64):transfer>"
 
 SIGNED: Final[dict[tuple[str, str], Signed]] = {
@@ -52,6 +62,16 @@ SIGNED: Final[dict[tuple[str, str], Signed]] = {
         Action.DECIDE_OBJECTION, "sender", {"upheld": True, "reason": "Terecht."}
     ),
     ("POST", f"{_T}/bundles"): Signed(Action.UPLOAD_BUNDLE, "sender", b"\0\0\0\0"),
+    ("PUT", "/v1/pupils/<string(maxlength=64):pupil>/group"): Signed(Action.REGISTER_PUPIL, "board", {"group": "8a"}),
+    ("GET", "/v1/season"): Signed(Action.SEE_TRANSFERS, "nobody's"),
+    ("GET", f"{_T}/emergency"): Signed(Action.RELEASE_IN_EMERGENCY, "sender"),
+    ("POST", f"{_T}/emergency"): Signed(Action.RELEASE_IN_EMERGENCY, "sender", _EMERGENCY),
+    ("POST", f"{_T}/emergency/<string(maxlength=64):proposal>/confirm"): Signed(
+        Action.RELEASE_IN_EMERGENCY, "sender", {}
+    ),
+    ("POST", f"{_T}/emergency/<string(maxlength=64):event>/end"): Signed(Action.RELEASE_IN_EMERGENCY, "sender", {}),
+    ("GET", f"{_T}/paper"): Signed(Action.RECORD_PAPER, "sender"),
+    ("POST", f"{_T}/paper"): Signed(Action.RECORD_PAPER, "sender", _PAPER),
     ("POST", f"{_T}/release"): Signed(Action.ASK_RELEASE, "receiver", {"sections": ["okr"]}),
     ("POST", f"{_T}/acknowledgement"): Signed(Action.ACKNOWLEDGE, "receiver", {"received": True, "placed": None}),
 }
@@ -96,7 +116,7 @@ def ask(
 ) -> TestResponse:
     method, rule = route
     row = SIGNED[route]
-    path = rule.replace("<string(maxlength=64):event>", event)
+    path = rule.replace("<string(maxlength=64):event>", event).replace("<string(maxlength=64):proposal>", event)
     path = path.replace("<string(maxlength=64):transfer>", subject).replace("<string(maxlength=64):pupil>", subject)
     body = row.body | {"pupil": subject} if rule == "/v1/transfers" and method == "POST" else row.body
     if rule == "/v1/transfers" and method == "GET":
@@ -223,6 +243,7 @@ def test_without_a_signature_nothing_of_a_school_can_be_asked(
     method, rule = route
     path = rule.replace("<string(maxlength=64):transfer>", case.transfer)
     path = path.replace("<string(maxlength=64):pupil>", case.child.pupil).replace("<string(maxlength=64):event>", "x")
+    path = path.replace("<string(maxlength=64):proposal>", "x")
     answer = standing.region.http.open(path, method=method, json={}, base_url=ORIGIN)
     assert expect(answer, 401).get_json()["code"] == "SIGNATURE_REFUSED"
 

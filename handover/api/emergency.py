@@ -1,0 +1,45 @@
+"""Routes of emergency releases, on the sender's side."""
+
+from typing import Any
+
+from handover import emergency
+from handover.api import schemas
+from handover.api.door import Blueprint, caller, once, parts, signed
+from handover.roles import Action
+
+blueprint = Blueprint("emergency", __name__, url_prefix="/v1/transfers", description="Release in an emergency, by two")
+
+
+@blueprint.route("/<string(maxlength=64):transfer>/emergency", methods=["POST"])
+@signed(Action.RELEASE_IN_EMERGENCY)
+@blueprint.arguments(schemas.Emergency)
+@blueprint.response(201)
+def propose(body: dict[str, Any], transfer: str) -> dict[str, Any]:
+    """Propose that sections may go before the family's answer (sender). Nothing goes until a colleague confirms."""
+    return emergency.propose(parts(), caller(), once(caller().school), transfer, body)
+
+
+@blueprint.route("/<string(maxlength=64):transfer>/emergency", methods=["GET"])
+@signed(Action.RELEASE_IN_EMERGENCY)
+@blueprint.response(200)
+def show(transfer: str) -> dict[str, Any]:
+    """Show what is proposed and what was confirmed, with the reasons (sender)."""
+    return emergency.listing(parts(), caller(), transfer)
+
+
+@blueprint.route("/<string(maxlength=64):transfer>/emergency/<string(maxlength=64):proposal>/confirm", methods=["POST"])
+@signed(Action.RELEASE_IN_EMERGENCY)
+@blueprint.arguments(schemas.Empty)
+@blueprint.response(200)
+def confirm(_body: dict[str, Any], transfer: str, proposal: str) -> dict[str, Any]:
+    """Confirm what a colleague proposed (sender). The family and the board's FG are told at once."""
+    return emergency.confirm(parts(), caller(), once(caller().school), transfer, proposal)
+
+
+@blueprint.route("/<string(maxlength=64):transfer>/emergency/<string(maxlength=64):event>/end", methods=["POST"])
+@signed(Action.RELEASE_IN_EMERGENCY)
+@blueprint.arguments(schemas.Empty)
+@blueprint.response(200)
+def end(_body: dict[str, Any], transfer: str, event: str) -> dict[str, Any]:
+    """End an emergency release before its time (either of the two, or the principal)."""
+    return emergency.end(parts(), caller(), once(caller().school), transfer, event)

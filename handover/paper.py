@@ -1,0 +1,209 @@
+"""Assisted consent: an answer on paper, or given in a meeting, that the school's staff take over for somebody.
+
+For families who don't answer online. Staff never enter an answer by themselves: it needs the scan of a signed paper on
+the present text, and a second member of staff as witness. A no counts at once. A yes counts only after a week, in which
+everybody concerned has been written to; whose paper it was gets a code of their own with it, and what somebody answers
+online goes before any paper: a later answer replaces it, and a paper yes is refused where an online one stands.
+
+How surely somebody was recognised (`consent.terms.Level`): in a meeting two members of staff saw who signed, which is
+substantial; a paper that was handed in was signed unseen, which is low. What that is enough for says the board's policy.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, Final
+
+from consent.answers import Answers, Scope, standing, successors
+from consent.db import reading
+from consent.events import Actor, Draft, Event, Kind
+from consent.fields import Shown
+from consent.guardians import AMSTERDAM, midnight, speakers
+from consent.journal import Act
+from consent.terms import Collected, Ground, Level, Purpose, Section
+from handover import notices
+from handover.accesslog import Did, record, staff
+from handover.errors import RequestRefused
+from handover.idempotency import Answer, Once, carry_out
+from handover.invitations import issue
+from handover.notices import date_in_words
+from handover.outbox import deliver, post
+from handover.parts import Caller, Parts
+from handover.people import told_at_once
+from handover.question import notice_of, requirements, until
+from handover.tables import Transfer
+from handover.transfers import boards_of, of_side, policy_of, pupil_of, still_open, time
+
+DAYS_TO_OBJECT: Final = 7
+"""Whole days, after the day on which a paper was taken over, until a yes on it counts."""
+
+_ANSWERED: Final = frozenset({Ground.CONSENT, Ground.EXPLICIT_CONSENT})
+LEVELS: Final = {Collected.PAPER: Level.LOW, Collected.MEETING: Level.SUBSTANTIAL}
+
+
+def starts(recorded_at: datetime) -> datetime:
+    """Say from when a yes on paper counts: the end of the seventh day after, in Amsterdam."""
+    return midnight(_day(recorded_at) + timedelta(days=DAYS_TO_OBJECT + 1))
+
+
+def form(parts: Parts, caller: Caller, transfer: str) -> Answer:
+    """Give the text to print for whoever answers on paper, with the hash by which it is known, and what is asked."""
+    with reading(parts.main) as session:
+        row = still_open(of_side(session, caller, transfer, "sender"))
+        policy = policy_of(parts, session, row)
+        text = notice_of(policy, row)
+        needs = requirements(policy, row)
+    return {
+        "notice": {"version": notices.VERSION, "language": notices.LANGUAGE, "sha256": text.sha256, "text": text.text},
+        "sections": [str(section) for section, need in needs.items() if need in _ANSWERED],
+    }
+
+
+def take_over(parts: Parts, caller: Caller, once: Once, transfer: str, body: Mapping[str, Any]) -> Answer:
+    """Record somebody's answer from paper, and write to everybody who is concerned."""
+
+    def work(act: Act) -> Answer | RequestRefused:
+        row = still_open(of_side(act.session, caller, transfer, "sender"))
+        policy = policy_of(parts, act.session, row)
+        known = parts.ledger.history(act.session, row.pupil).known
+        paper = _Paper(parts, act, caller, row, body, known, requirements(policy, row), notice_of(policy, row))
+        refused = paper.refused()
+        made = [] if refused else paper.recorded(once.key)
+        paper.log(refused, made)
+        if refused:
+            return refused
+        paper.tell()
+        return {"events": [event.id for event in made], "starts": time(starts(act.now))}
+
+    pupil = pupil_of(parts, caller, transfer)
+    answer = carry_out(parts, once, lambda: parts.journal.act(pupil=pupil), work)
+    deliver(parts)
+    return answer
+
+
+@dataclass(frozen=True, slots=True)
+class _Paper:
+    """A paper that staff take over, within an act that holds the pupil's lock."""
+
+    parts: Parts
+    act: Act
+    caller: Caller
+    transfer: Transfer
+    said: Mapping[str, Any]
+    known: Sequence[Event]
+    needs: Mapping[Section, Ground]
+    notice: notices.Notice
+
+    @property
+    def scope(self) -> Scope:
+        return Scope(self.transfer.sender, self.transfer.receiver, Purpose(self.transfer.purpose))
+
+    def before(self) -> Answers:
+        """Give what this person's answers come to without the paper."""
+        return standing(self.known, successors(self.known)).get(self.said["person"], {}).get(self.scope, Answers())
+
+    def named(self, answer: str) -> tuple[Section, ...]:
+        """Give the sections that get this answer."""
+        return tuple(section for section in Section if self.said["answers"].get(section) == answer)
+
+    def refused(self) -> RequestRefused | None:
+        """Say what keeps this paper from being taken over."""
+        now = self.act.now
+        if self.said["witness"] == self.caller.staff:
+            return _fault("SECOND_NEEDED", {"/witness": "A witness is somebody else than who takes the paper over."})
+        if self.said["person"] not in speakers(self.known, self.transfer.pupil, now):
+            return _fault("PERSON_UNKNOWN", {"/person": "Nobody who decides about this pupil now."})
+        if self.said["notice"] != self.notice.sha256:
+            return _fault("NOTICE_CHANGED", {"/notice": "Not the present text: let the present one be signed."})
+        if not _day(self.transfer.opened_at) <= self.said["signed_on"] <= _day(now):
+            return _fault("INVALID", {"/signed_on": "Signed before it was asked, or after today."})
+        if wrong := [name for name in self.said["answers"] if self.needs.get(Section(name)) not in _ANSWERED]:
+            return _fault("SECTION_NOT_ASKED", {f"/answers/{name}": "This isn't asked in this way." for name in wrong})
+        if self.named("yes") and starts(now) >= until(self.transfer):
+            return RequestRefused("TOO_LATE", 409, "Before this yes counts the transfer's answers end. Open a new one.")
+        if online := self.answered_online():
+            where = {f"/answers/{name}": "Answered online, which goes before paper." for name in online}
+            return RequestRefused("ANSWERED_ONLINE", 409, "Ask for this answer online.", where)
+        return None
+
+    def answered_online(self) -> list[Section]:
+        """Name the sections with a yes on the paper of which this person has said something online."""
+        before = self.before()
+        return [
+            section
+            for section in self.named("yes")
+            if any(
+                answer is not None and answer.collected is Collected.ONLINE
+                for answer in (*before.grants.get(section, ()), before.noes.get(section))
+            )
+        ]
+
+    def recorded(self, key: str) -> list[Event]:
+        """Record what the paper says. It adds to what this person said of other sections, and takes nothing away."""
+        made: list[Event] = []
+        adds = next((grant.id for grants in self.before().grants.values() for grant in grants), None)
+        times = {"valid_from": starts(self.act.now), "valid_until": until(self.transfer)}
+        for need in (Ground.CONSENT, Ground.EXPLICIT_CONSENT):
+            if yes := tuple(section for section in self.named("yes") if self.needs[section] is need):
+                made.append(self._say(key, Kind.GRANT, sections=yes, ground=need, adds=adds, **times))
+                adds = adds or made[-1].id
+        if no := self.named("no"):
+            made.append(self._say(key, Kind.REFUSE, sections=no))
+        return made
+
+    def _say(self, key: str, kind: Kind, **fields: Any) -> Event:
+        person, collected = self.said["person"], Collected(self.said["collected"])
+        role = speakers(self.known, self.transfer.pupil, self.act.now)[person]
+        draft = Draft(
+            kind=kind,
+            key=f"paper-{kind.name}-{fields.get('ground', '')}-{self.transfer.id}-{key}",
+            by=Actor(person, role, LEVELS[collected]),
+            subject=self.transfer.pupil,
+            sender=self.scope.sender,
+            receiver=self.scope.receiver,
+            purpose=self.scope.purpose,
+            decided_at=midnight(self.said["signed_on"]),
+            notice=Shown(self.notice.id, notices.VERSION, notices.LANGUAGE, self.notice.sha256),
+            collected=collected,
+            witness=f"{self.caller.school}.{self.said['witness']}",
+            scan=self.said["scan"],
+            **fields,
+        )
+        return self.parts.ledger.record(self.act, draft, boards_of(self.act.session, self.transfer))
+
+    def log(self, refused: RequestRefused | None, made: Sequence[Event]) -> None:
+        """Log that a paper was taken over, or that somebody tried to."""
+        record(
+            self.act,
+            Did.PAPER_RECORDED,
+            staff(self.caller),
+            outcome=refused.code if refused else "paper",
+            terms={
+                "school": self.caller.school,
+                "transfer": self.transfer.id,
+                "person": self.said["person"],
+                "witness": f"{self.caller.school}.{self.said['witness']}",
+                "collected": self.said["collected"],
+                "events": [event.id for event in made],
+            },
+            boards=boards_of(self.act.session, self.transfer),
+            pupil=self.transfer.pupil,
+            sections=[*self.named("yes"), *self.named("no")],
+        )
+
+    def tell(self) -> None:
+        """Write to everybody who can be reached; whose paper it was gets a code to answer with in person."""
+        words = {"starts": date_in_words(starts(self.act.now))}
+        for contact in told_at_once(self.parts, self.act, self.transfer.pupil).values():
+            if contact.person == self.said["person"]:
+                issue(self.parts, self.act, self.transfer, contact, "paper_own", **words)
+            else:
+                post(self.parts, self.act, self.transfer.pupil, contact, "paper", **words)
+
+
+def _fault(code: str, where: dict[str, str]) -> RequestRefused:
+    return RequestRefused(code, 422, "This paper can't be taken over.", where)
+
+
+def _day(moment: datetime) -> date:
+    return moment.astimezone(AMSTERDAM).date()

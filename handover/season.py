@@ -1,0 +1,229 @@
+"""The season: who hasn't answered yet, per class, and the reminders that go to them.
+
+A transfer is in the season while it is open and the receiver hasn't acknowledged it. Somebody is silent whose answer it
+still needs: a yes or no to each section that is asked of this person, or inzage of the present version of each section
+that the law sends. Who was invited is reminded after 5 and after 10 days; the reminder holds no code, it names the day
+of the mail that does.
+"""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import and_, or_, select
+from sqlalchemy.orm import Session
+
+from consent.answers import Scope
+from consent.db import reading
+from consent.errors import Destroyed, PupilUnknown
+from consent.guardians import family
+from consent.journal import Act
+from consent.overview import Answer as Said
+from consent.overview import Person, overview
+from consent.tables import Pupil
+from consent.terms import Ground, Purpose
+from handover.accesslog import SERVICE, Did, record, staff
+from handover.bundles import newest, versions_of
+from handover.errors import not_found
+from handover.idempotency import Answer, Once, carry_out
+from handover.notices import date_in_words
+from handover.outbox import deliver, post
+from handover.parts import Caller, Parts
+from handover.people import child_of, own_pupil, reachable
+from handover.question import requirements
+from handover.tables import Invitation, Transfer
+from handover.transfers import boards_of, policy_of, time
+
+REMINDED_AFTER: Final = (timedelta(days=5), timedelta(days=10))
+"""How long after an invitation each reminder goes."""
+
+PAGE: Final = 50
+BATCH: Final = 100
+
+_IN_SEASON: Final = and_(Transfer.cancelled_at.is_(None), Transfer.received_at.is_(None))
+
+
+def set_group(parts: Parts, caller: Caller, once: Once, pupil: str, group: str | None) -> Answer:
+    """Note in which class a pupil is now, or that it is in none."""
+
+    def work(act: Act) -> Answer:
+        row = own_pupil(act.session, caller, pupil)
+        row.sealed = replace(child_of(parts.keystore, row), group=group).seal(parts.keystore, pupil)
+        terms = {"school": caller.school}
+        record(act, Did.GROUP_SET, staff(caller), outcome="granted", terms=terms, boards=[caller.board], pupil=pupil)
+        return {"pupil": pupil}
+
+    with reading(parts.main) as session:
+        own_pupil(session, caller, pupil)  # before the lock: nobody holds up another board's pupil
+    return carry_out(parts, once, lambda: parts.journal.act(pupil=pupil), work)
+
+
+# ---- who hasn't answered
+
+
+def silent(parts: Parts, session: Session, row: Transfer, now: datetime) -> list[Person]:
+    """Give who hasn't yet answered all that this transfer asks of them; nobody, while it isn't known who decides."""
+    known = parts.ledger.history(session, row.pupil).known
+    speaking = family(known, row.pupil, now)
+    if speaking is None:
+        return []
+    needs = requirements(policy_of(parts, session, row), row)
+    versions = versions_of(newest(session, row.id))
+
+    def owes(person: Person) -> bool:
+        asked = {section for section, need in needs.items() if need in (Ground.CONSENT, Ground.EXPLICIT_CONSENT)}
+        if person.decides and any(person.answers[section] in (Said.NONE, Said.ENDED) for section in asked):
+            return True
+        by_law = [section for section, need in needs.items() if need is Ground.STATUTORY and section in versions]
+        return person.id in speaking.readers and any(person.shown.get(name) != versions[name] for name in by_law)
+
+    scope = Scope(row.sender, row.receiver, Purpose(row.purpose))
+    return [person for person in overview(known, row.pupil, scope, now).persons if owes(person)]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class _Place:
+    """Where a transfer stands in the list: by class, those without one last; then by age."""
+
+    no_group: bool
+    group: str
+    opened_at: datetime
+    transfer: str
+
+    @classmethod
+    def of(cls, parts: Parts, row: Transfer, pupil: Pupil) -> "_Place":
+        group = child_of(parts.keystore, pupil).group
+        return cls(group is None, group or "", row.opened_at, row.id)
+
+
+def listing(parts: Parts, caller: Caller, group: str | None, cursor: str | None) -> Answer:
+    """Show which of the school's transfers wait for whose answer, a page at a time, by class."""
+    now = parts.clock()
+    wanted = select(Transfer, Pupil).join(Pupil, Pupil.id == Transfer.pupil).where(Transfer.sender == caller.school)
+    with reading(parts.main) as session:
+        found = session.execute(wanted.where(_IN_SEASON, Pupil.erased.is_(False))).tuples()
+        places = {_Place.of(parts, row, pupil): row for row, pupil in found}
+        if cursor is not None:
+            last = session.execute(wanted.where(Transfer.id == cursor, Pupil.erased.is_(False))).tuples().one_or_none()
+            if last is None:
+                raise not_found()
+            places = {place: row for place, row in places.items() if place > _Place.of(parts, *last)}
+        asked = sorted(place for place in places if group is None or place.group == group)
+        page = [_print(parts, session, place, places[place], now) for place in asked[:PAGE]]
+    following = asked[PAGE - 1].transfer if len(asked) > PAGE else None
+    return {"transfers": [each for each in page if each["persons"]], "next": following}
+
+
+def _print(parts: Parts, session: Session, place: _Place, row: Transfer, now: datetime) -> Answer:
+    named = session.scalars(select(Invitation).where(Invitation.transfer == row.id))
+    invited = {each.person: each for each in named}
+    return {
+        "transfer": row.id,
+        "pupil": row.pupil,
+        "group": None if place.no_group else place.group,
+        "receiver": row.receiver,
+        "purpose": row.purpose,
+        "opened_at": time(row.opened_at),
+        "persons": [
+            {"person": one.id, "role": str(one.role)} | _invited(invited.get(one.id), now)
+            for one in silent(parts, session, row, now)
+        ],
+    }
+
+
+def _invited(row: Invitation | None, now: datetime) -> Answer:
+    if row is None:
+        return {"invited_at": None, "expired": False, "reminders": 0, "next_reminder": None}
+    ended = row.expires_at <= now or row.attempts_left < 1
+    left = None if ended or row.reminded >= len(REMINDED_AFTER) else row.sent_at + REMINDED_AFTER[row.reminded]
+    return {
+        "invited_at": time(row.sent_at),
+        "expired": ended,
+        "reminders": row.reminded,
+        "next_reminder": time(left),
+    }
+
+
+# ---- reminders
+
+
+def remind(parts: Parts) -> int:
+    """Send each reminder that is due, once; gives how many. Safe with several running at once."""
+    sent = sum(_remind(parts, invitation, pupil) for invitation, pupil in _due(parts))
+    deliver(parts)
+    return sent
+
+
+def _due(parts: Parts) -> Iterator[tuple[str, str]]:
+    """Give each invitation whose next reminder is due, with the pupil to lock, batch by batch."""
+    now, last = parts.clock(), ""
+    late = or_(
+        *(
+            and_(Invitation.reminded <= place, Invitation.sent_at <= now - after)
+            for place, after in enumerate(REMINDED_AFTER)
+        )
+    )
+    wanted = (
+        select(Invitation.id, Transfer.pupil)
+        .join(Transfer, Transfer.id == Invitation.transfer)
+        .where(_IN_SEASON, late, Invitation.expires_at > now, Invitation.attempts_left > 0)
+        .order_by(Invitation.id)
+        .limit(BATCH)
+    )
+    while True:
+        with reading(parts.main) as session:
+            batch = session.execute(wanted.where(Invitation.id > last)).tuples().all()
+        yield from batch
+        if len(batch) < BATCH:
+            return
+        last = batch[-1][0]
+
+
+def _remind(parts: Parts, invitation: str, pupil: str) -> bool:
+    """Send one reminder unless nobody owes an answer any more, or the pupil was erased meanwhile."""
+    with suppress(Destroyed, PupilUnknown):
+        with reading(parts.main) as session:  # most who were invited have answered: they cost no lock
+            owed = _owed(parts, session, invitation, parts.clock())
+        return bool(owed) and _remind_now(parts, invitation, pupil)
+    return False
+
+
+def _remind_now(parts: Parts, invitation: str, pupil: str) -> bool:
+    """Send one reminder if it is still due under the pupil's lock."""
+    with parts.journal.act(pupil=pupil) as act:
+        number = _owed(parts, act.session, invitation, act.now)
+        if not number:
+            return False
+        row = act.session.get_one(Invitation, invitation)
+        contact = reachable(parts, act, pupil).get(row.person)
+        if contact is None:
+            return False
+        transfer = act.session.get_one(Transfer, row.transfer)
+        row.reminded = number
+        sent = date_in_words(row.sent_at + timedelta(microseconds=1))  # the day itself, though it began at midnight
+        post(parts, act, pupil, contact, "reminder", sent=sent, until=date_in_words(row.expires_at))
+        record(
+            act,
+            Did.REMINDED,
+            SERVICE,
+            outcome="granted",
+            terms={"transfer": transfer.id, "person": row.person, "reminder": number},
+            boards=boards_of(act.session, transfer),
+            pupil=pupil,
+        )
+    return True
+
+
+def _owed(parts: Parts, session: Session, invitation: str, now: datetime) -> int:
+    """Say which reminder is due now: 1, 2, or 0 for none. Two that are due at once are one."""
+    row = session.get(Invitation, invitation)
+    if row is None or row.expires_at <= now:
+        return 0
+    number = sum(row.sent_at + after <= now for after in REMINDED_AFTER)
+    transfer = session.get_one(Transfer, row.transfer)
+    gone = transfer.cancelled_at is not None or transfer.received_at is not None
+    if number <= row.reminded or gone:
+        return 0
+    return number if any(one.id == row.person for one in silent(parts, session, transfer, now)) else 0
