@@ -14,17 +14,22 @@ def journal() -> None:
 
 @journal.command()
 @click.argument("out", type=NEW)
+@click.option("--board", help="Only what this board may see; of other boards' entries there is the hash alone.")
 @as_json
-def export(out: Path, as_json: bool) -> None:
-    """Write the whole journal of this service into the new file OUT (operator)."""
+def export(out: Path, board: str | None, as_json: bool) -> None:
+    """Write the journal of this service into the new file OUT (operator); compressed where its name ends in .zst."""
+    from contextlib import nullcontext
+
     from consent.db import reading
+    from consent.export import compressed
     from crypto.files import new_file
     from handover.parts import assemble
     from handover.settings import load
 
     parts = assemble(load())
-    with reading(parts.main) as session, new_file(out) as file:
-        count = parts.journal.export(session, file)
+    written = compressed if out.suffix == ".zst" else nullcontext
+    with reading(parts.main) as session, new_file(out) as file, written(file) as into:
+        count = parts.journal.export(session, into, board)
     answer({"entries": count, "out": str(out)}, f"{count} entries in {out}", as_json=as_json)
 
 
@@ -56,6 +61,7 @@ def verify(
     report = verify_export(export_file, None if key is None else _journal_key(key), kept, hashes_only=hashes_only)
     told: dict[str, object] = {
         "origin": report.origin,
+        "board": report.board,
         "size": report.size,
         "root": report.root.hex(),
         "checked": [*report.checked, *witnessed],
