@@ -11,6 +11,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
+import time_machine
 from click.testing import CliRunner
 from flask import Flask
 from werkzeug.serving import make_server
@@ -240,8 +241,12 @@ def test_any_other_note_is_refused_and_changes_nothing(watched: Story, how: str)
     assert witnesses(watched) == before
 
 
-def test_a_witnesss_clock_may_be_five_minutes_ahead(watched: Story) -> None:
-    expect(post(watched, cosigned(head_note(watched), seconds(seconds=290))), 200)
+def test_a_witnesss_clock_may_be_exactly_five_minutes_ahead(watched: Story) -> None:
+    with time_machine.travel(now().replace(microsecond=0), tick=False):
+        assert (
+            expect(post(watched, cosigned(head_note(watched), seconds() + 301)), 422).get_json()["code"] == "CLOCK_SKEW"
+        )
+        expect(post(watched, cosigned(head_note(watched), seconds() + 300)), 200)
 
 
 # Checkpoints that this journal doesn't lead to.
