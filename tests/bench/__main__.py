@@ -5,7 +5,7 @@ import sys
 
 from tests.bench.table import show
 
-PARTS = ("crypto", "consent", "journal")
+PARTS = ("crypto", "consent", "journal", "breach")
 
 
 def main() -> int:
