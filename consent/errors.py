@@ -13,6 +13,9 @@ ConsentError
 │   ├── IntegrityBroken    the journal contradicts itself; carries the index where one is known
 │   ├── PupilUnknown       the pupil whose row should be locked isn't there
 │   └── YearOpen           staff's entries of a year that isn't over are not to be erased yet
+├── ShippingError
+│   ├── NotShipped         the second place took nothing; what was committed isn't acknowledged
+│   └── ShipmentRefused    what stands in the second place isn't what this service put there, or not all of it
 └── LedgerError
     ├── EventRefused       a draft or a stored event breaks the form of an event
     ├── RecordRefused      this person may not record this event, or not now; carries the reason
@@ -92,6 +95,18 @@ class PupilUnknown(JournalError):
 
 class YearOpen(JournalError):
     """The year of a staff key isn't over."""
+
+
+class ShippingError(ConsentError):
+    """Root of what goes wrong with the second place."""
+
+
+class NotShipped(ShippingError):
+    """The second place couldn't be written: the act may stand, and nobody is told that it does."""
+
+
+class ShipmentRefused(ShippingError):
+    """Shipments don't follow on each other, or one isn't this service's."""
 
 
 class LedgerError(ConsentError):

@@ -6,24 +6,24 @@ Whatever the service decides is an act: one transaction that
 (2) reads the clock, after the locks, so that no decision carries a time from before a wait;
 (3) decides and appends, which locks the head until the end;
 (4) signs the new head and commits;
-(5) raises the mark and the pupils' running numbers in the key store, in one transaction, and only then returns.
+(5) ships what it changed to a second place, where there is one (`consent.shipping`);
+(6) raises the mark and the pupils' running numbers in the key store, in one transaction, and only then returns.
 
-An act that fails before (4) leaves nothing. One that fails in (5) stands in the journal but was not acknowledged, and
-the next start raises the mark to it. An erased pupil's key is destroyed after (5), by the act or by the next start.
+An act that fails before (4) leaves nothing. One that fails after it stands in the journal but was not acknowledged, and
+the next start does what is missing. An erased pupil's key is destroyed after (6), by the act or by the next start.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from hashlib import sha256
 from typing import BinaryIO
 
-from sqlalchemy import Engine, bindparam, delete, func, insert, select, text, update
+from sqlalchemy import Engine, bindparam, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from consent import tree
-from consent.db import is_postgresql, reading, writing
+from consent.db import reading, writing
 from consent.entry import (
     ERASE,
     ERASURES,
@@ -45,8 +45,9 @@ from consent.erasing import boards_seeing, check_gone, doom, doomed, empty_pupil
 from consent.errors import Destroyed, IntegrityBroken, KeyUnknown, PupilUnknown, StartRefused, YearOpen
 from consent.export import export
 from consent.keystore import KeyStore, OwnerKey
+from consent.locks import lock_schools
 from consent.owners import staff_owner, year_at
-from consent.sealing import LEAF, LOOKUP, PART, STORED, Stored, open_parts, put_together, seal_parts, stored
+from consent.sealing import LEAF, LOOKUP, PART, STORED, Stored, board_row, open_parts, put_together, seal_parts, stored
 from consent.search import Criteria, Found, find
 from consent.tables import JournalBoard, JournalErasure, JournalLeaf, JournalLookup, Pupil, core
 from crypto.checkpoint import Receipt, parse_checkpoint, print_receipt
@@ -92,7 +93,7 @@ class Act:
         leaf = Leaf(entry.type, *(commitment(part, parts[part]) for part in PARTS)).print()
         index, hashed = head.size, leaf_hash(leaf)
         head.append(hashed)
-        sealed = seal_parts(parts, entry, pupil, person, (self._journal.origin, index, hashed))
+        sealed = seal_parts(parts, entry, pupil, person, (self._journal.name, index, hashed))
         connection = self.session.connection()
         connection.execute(_ADD_LEAF, {"idx": index, "leaf": leaf, "hash": hashed})
         connection.execute(_ADD_PART, {"idx": index, **sealed})
@@ -109,7 +110,7 @@ class Act:
         }
         connection.execute(_ADD_LOOKUP, {**clear, "book": entry.book, "number": number})
         if boards:
-            connection.execute(_ADD_BOARDS, [_of_board(entry, clear, *each) for each in boards.items()])
+            connection.execute(_ADD_BOARDS, [board_row(entry, clear, *each) for each in boards.items()])
         return Appended(index, hashed)
 
     def _next_of_board(self, board: str) -> int:
@@ -129,12 +130,24 @@ class Act:
 
 
 class Journal:
-    """The journal of one service: `origin` is its name on every checkpoint, `sign_key` signs them."""
+    """The journal of one service: `sign_key` signs its checkpoints.
+
+    `name` is what the journal was called when it began, and what its parts are bound to. `origin` is its name on new
+    checkpoints: another one once it was put back with a loss, and `first` the index from which it goes under that name.
+    """
 
     def __init__(
-        self, main: Engine, keystore: KeyStore, sign_key: SignKey, origin: str, clock: Callable[[], datetime]
+        self,
+        main: Engine,
+        keystore: KeyStore,
+        sign_key: SignKey,
+        name: str,
+        clock: Callable[[], datetime],
+        ship: Callable[[], None] | None = None,
     ) -> None:
-        self.origin = origin
+        self.name = self.origin = name
+        self.first = 0
+        self._ship = ship
         self._main = main
         self._keystore = keystore
         self._sign_key = sign_key
@@ -154,7 +167,7 @@ class Journal:
         with Session(self._main, expire_on_commit=False) as session:
             with session.begin():
                 connection = session.connection()  # begins now: on SQLite this is the lock
-                _lock_schools(session, frozenset(schools_shared), frozenset(schools_exclusive))  # (1)
+                lock_schools(session, frozenset(schools_shared), frozenset(schools_exclusive))  # (1)
                 if pupil is not None and connection.scalar(_LOCK_PUPIL, {"pupil": pupil}) is None:
                     raise PupilUnknown("there is no such pupil")
                 act = Act(session, self._clock(), self)  # (2)
@@ -162,9 +175,14 @@ class Journal:
                 head = act._head
                 root = tree.save(session, head, self.origin, self._sign_key) if head else EMPTY_ROOT  # (4)
             if head:
-                self._keystore.raise_mark(head.size, root, act._numbers)  # (5)
+                self._acknowledge(head.size, root, act._numbers)
             if "erased" in session.info:
                 self._finish_erasures()
+
+    def _acknowledge(self, size: int, root: bytes, numbers: Mapping[str, int]) -> None:
+        if self._ship:
+            self._ship()  # (5)
+        self._keystore.raise_mark(size, root, numbers)  # (6)
 
     def lock_head(self, session: Session) -> tree.Head:
         """Lock the head for the rest of the transaction; raises `IntegrityBroken` where it contradicts itself."""
@@ -285,7 +303,7 @@ class Journal:
         Each is opened and checked, and shown as far as this board may see it. At most `PAGE_MAX` come at once. Raises
         `IntegrityBroken`.
         """
-        return find(session, self._keystore, self.origin, board, criteria, before, limit)
+        return find(session, self._keystore, self.name, board, criteria, before, limit)
 
     def staff_of(self, year: int, limit: int = 100) -> list[str]:
         """Name owners of staff keys of a year that are still there, for `erase_staff`."""
@@ -295,8 +313,8 @@ class Journal:
         owners = self._keys_for(rows, known)
         opened = []
         for row in rows:
-            parts = open_parts(row, owners, self.origin)
-            if check_gone(session, row, parts, self.origin):
+            parts = open_parts(row, owners, self.name)
+            if check_gone(session, row, parts, self.name):
                 raise IntegrityBroken("it was erased", row.index)
             opened.append(put_together(row, parts))
         return opened
@@ -357,6 +375,7 @@ class Journal:
         if mark is None:
             raise StartRefused(StartRefused.NO_MARK, "the key store was never initialised")
         with reading(self._main) as session:
+            self.first, self.origin = tree.last_name(session) or (0, self.name)
             head = tree.load(session, self.origin, self._sign_key.public)
             if head is None or head.size < mark.size:
                 raise StartRefused(StartRefused.ROLLBACK, f"the journal is smaller than the {mark.size} acknowledged")
@@ -366,34 +385,10 @@ class Journal:
                     StartRefused.ROOT_MISMATCH, f"other entries stand below the {mark.size} acknowledged"
                 )
             numbers = self._numbers_from(session, mark.size)
-        self._keystore.raise_mark(head.size, root, numbers)
+        self._acknowledge(head.size, root, numbers)
         self._finish_erasures()
 
     def _numbers_from(self, session: Session, size: int) -> dict[str, int]:
         """Give the newest running numbers among entries that were committed but never acknowledged."""
         rows = stored(session, STORED.where(JournalLeaf.index >= size, JournalLookup.number.is_not(None)))
         return {entry.pupil: entry.number for entry in self._open(session, rows, {}) if entry.pupil and entry.number}
-
-
-def _lock_schools(session: Session, shared: frozenset[str], exclusive: frozenset[str]) -> None:
-    # SQLite's one writer excludes everybody already. On PostgreSQL: one lock per school, in one order.
-    if not (shared | exclusive) or not is_postgresql(session):
-        return
-    for number, school in sorted((_lock_number(school), school) for school in shared | exclusive):
-        name = "pg_advisory_xact_lock" if school in exclusive else "pg_advisory_xact_lock_shared"
-        session.execute(text(f"SELECT {name}(:number)"), {"number": number})
-
-
-def _lock_number(school: str) -> int:
-    return int.from_bytes(sha256(b"overdracht/v1/school\x00" + school.encode()).digest()[:8], "big", signed=True)
-
-
-def _of_board(entry: Entry, clear: Mapping[str, object], board: str, number: int) -> dict[str, object]:
-    """Write a board's row: what it may not see, it can't search by either."""
-    row: dict[str, object] = {**clear, "board": board, "number": number, "sees": WHOLE}
-    told = entry.only_told().get(board)
-    if told is not None:
-        row |= {"outcome": told.outcome, "sees": sum(SEES[part] for part in told.sees), "pupil_tag": None}
-        if "actor" not in told.sees:
-            row["actor_tag"] = None
-    return row

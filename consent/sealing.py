@@ -11,7 +11,19 @@ from typing import Any, TypeAlias
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from consent.entry import PARTS, SALT_SIZE, Entry, Leaf, Opened, check_part, parse_leaf, read_entry, section_bits
+from consent.entry import (
+    PARTS,
+    SALT_SIZE,
+    SEES,
+    WHOLE,
+    Entry,
+    Leaf,
+    Opened,
+    check_part,
+    parse_leaf,
+    read_entry,
+    section_bits,
+)
 from consent.errors import IntegrityBroken, ValueRefused
 from consent.keystore import OwnerKey
 from consent.tables import JournalLeaf, JournalLookup, JournalPart, core
@@ -136,6 +148,17 @@ def open_part(part: str, row: Stored, leaf: Leaf, owners: Mapping[bytes, OwnerKe
         raise IntegrityBroken(f"its {part} has no salt", row.index)
     check_part(leaf, part, salted, row.index)
     return salted
+
+
+def board_row(entry: Entry, clear: Mapping[str, object], board: str, number: int) -> dict[str, object]:
+    """Write a board's row: what it may not see, it can't search by either."""
+    row: dict[str, object] = {**clear, "board": board, "number": number, "sees": WHOLE}
+    told = entry.only_told().get(board)
+    if told is not None:
+        row |= {"outcome": told.outcome, "sees": sum(SEES[part] for part in told.sees), "pupil_tag": None}
+        if "actor" not in told.sees:
+            row["actor_tag"] = None
+    return row
 
 
 def _seal(salted: bytes, whose: bytes, owner: OwnerKey | None, aad: bytes) -> bytes:

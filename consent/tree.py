@@ -9,7 +9,7 @@ from sqlalchemy import Select, and_, bindparam, false, insert, or_, select, upda
 from sqlalchemy.orm import Session
 
 from consent.errors import IntegrityBroken
-from consent.tables import JournalCheckpoint, JournalHead, JournalLeaf, JournalNode, core
+from consent.tables import JournalCheckpoint, JournalHead, JournalLeaf, JournalNode, JournalOrigin, core
 from crypto.checkpoint import Checkpoint, print_checkpoint, verify_checkpoint
 from crypto.errors import CheckpointRefused, ProofRefused
 from crypto.keys import SignKey
@@ -91,6 +91,13 @@ def checkpoint(session: Session) -> bytes:
     if note is None:
         raise IntegrityBroken("no journal was begun")
     return note
+
+
+def last_name(session: Session) -> tuple[int, str] | None:
+    """Give the index from which the log goes on under its newest name, and that name; None where it has but one."""
+    named = select(JournalOrigin.first, JournalOrigin.origin).order_by(JournalOrigin.first.desc()).limit(1)
+    row = session.execute(named).one_or_none()
+    return row and (row.first, row.origin)
 
 
 def root_at(session: Session, size: int) -> bytes:
