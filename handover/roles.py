@@ -32,6 +32,8 @@ class Action(StrEnum):
     INVITE = "invite"
     INVOKE_LAW = "invoke_law"
     DECIDE_OBJECTION = "decide_objection"
+    SEE_REQUESTS = "see_requests"
+    DECIDE_REQUEST = "decide_request"
     UPLOAD_BUNDLE = "upload_bundle"
     SEE_TRANSFERS = "see_transfers"
     CONFIRM_APPLICATION = "confirm_application"

@@ -1,0 +1,185 @@
+"""What the service holds about a pupil and about who asks, for that person to have (AVG art. 15 and 20).
+
+Everything is gathered under the pupil's lock from the tables, the ledger and the log of this one pupil (bad case J6).
+Left out are names, addresses and words of others of the family, who have the same right; the pseudonyms of staff; and
+the reason that staff gave for an emergency, which may be about the one who asks. What a school has sealed can't be read
+here: the school gives a copy of that.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import Any, Final
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from consent.events import Event, Kind
+from consent.journal import Act
+from consent.tables import Pupil
+from consent.terms import FAMILY_ROLES
+from handover.bundles import versions_of
+from handover.familylog import print_row, read
+from handover.idempotency import Answer
+from handover.invitations import Visitor
+from handover.parts import Parts
+from handover.people import child_of, contacts
+from handover.retention import TABLE, Row
+from handover.tables import Board, Bundle, Invitation, Release, Transfer
+from handover.transfers import policy_of, print_policy, sections_of, time
+from handover.words import read_words
+
+INFORMATION: Final = {
+    "nl": (
+        "Deze gegevens komen van de school en van uzelf. De school is verantwoordelijk. Overdracht bewaart ze voor de "
+        "school. U mag vragen om verbeteren, wissen of stilzetten. U mag ook bezwaar maken. "
+        "Bent u het niet eens met de school? Ga naar de FG van het schoolbestuur, naar de Autoriteit Persoonsgegevens "
+        "of naar de rechter. Geen computer beslist over uw kind. Wat in het dossier zelf staat, kunnen wij niet lezen: "
+        "het zit op slot. Vraag de school om een kopie."
+    ),
+    "en": (
+        "These data come from the school and from you. The school is responsible. Overdracht keeps them for the "
+        "school. You may ask for correction, erasure or restriction. You may also object. "
+        "Don't you agree with the school? Go to the board's data protection officer, to the Autoriteit "
+        "Persoonsgegevens or to a court. No computer decides about your child. What is in the file itself we can't "
+        "read: it is locked. Ask the school for a copy."
+    ),
+}
+"""What AVG art. 15(1)(e) to (h) want said."""
+
+_NOT_THEIRS: Final = frozenset({Kind.REQUEST, Kind.REQUEST_DECIDED, Kind.VIEW, Kind.INZAGE})
+"""What others of the family did that says more of them than of the child."""
+
+_INNER: Final = frozenset({"v", "key", "witness", "second", "stands_for", "holders"})
+
+
+def everything(parts: Parts, act: Act, visitor: Visitor, known: Sequence[Event]) -> Answer:
+    """Gather what art. 15 gives: the data, where they come from, who received them, and how long they stay."""
+    log = read(parts, act.session, visitor.pupil)
+    row = act.session.get_one(Pupil, visitor.pupil)
+    child = child_of(parts.keystore, row)
+    rows = [print_row(one, log) for one in log.rows()]
+    return {
+        "information": INFORMATION,
+        "pupil": {
+            "pupil": visitor.pupil,
+            **asdict(child),
+            "birth_date": child.birth_date.isoformat(),
+            "board": {"code": row.board, "name": act.session.get_one(Board, row.board).name},
+        },
+        "you": _contact(parts, act, visitor),
+        "transfers": [_transfer(parts, act, one) for one in _transfers(act, visitor.pupil)],
+        "invitations": _invitations(act, visitor),
+        "ledger": [_event(event, visitor) for event in known if _may_see(event, visitor, known)],
+        "words": _words(parts, act, visitor, known),
+        "received": [one for one in rows if one["kind"] == "released"],
+        "log": rows,
+        "kept": [_kept(kept) for kept in TABLE.values()],
+    }
+
+
+def provided(parts: Parts, act: Act, visitor: Visitor, known: Sequence[Event]) -> Answer:
+    """Gather what art. 20 gives: what this person said, in a form that a program can read."""
+    return {
+        "you": _contact(parts, act, visitor),
+        "ledger": [_event(event, visitor) for event in known if event.by.person == visitor.person],
+        "words": [one for one in _words(parts, act, visitor, known) if one["you"]],
+    }
+
+
+def _contact(parts: Parts, act: Act, visitor: Visitor) -> Answer:
+    contact = contacts(parts.keystore, act.session, visitor.pupil).get(visitor.person)
+    reached = {"name": contact.name, "mail": contact.mail} if contact else {"name": None, "mail": None}
+    return {"person": visitor.person, "role": str(visitor.role), **reached}
+
+
+def _transfers(act: Act, pupil: str) -> Iterable[Transfer]:
+    return act.session.scalars(select(Transfer).where(Transfer.pupil == pupil).order_by(Transfer.opened_at)).all()
+
+
+def _transfer(parts: Parts, act: Act, row: Transfer) -> Answer:
+    bundles = act.session.scalars(select(Bundle).where(Bundle.transfer == row.id).order_by(Bundle.number))
+    releases = act.session.scalars(select(Release).where(Release.transfer == row.id).order_by(Release.index))
+    return {
+        "transfer": row.id,
+        "sender": row.sender,
+        "receiver": row.receiver,
+        "route": row.route,
+        "purpose": row.purpose,
+        "sections": [str(section) for section in sections_of(row)],
+        "policy": print_policy(policy_of(parts, act.session, row)),
+        "opened_at": time(row.opened_at),
+        "cancelled_at": time(row.cancelled_at),
+        "received_at": time(row.received_at),
+        "placed": row.placed,
+        "used_for": row.used_for.split(",") if row.used_for else [],
+        "bundles": [
+            {
+                "bundle": one.id,
+                "uploaded_at": time(one.uploaded_at),
+                "expires_at": time(one.expires_at),
+                "versions": {str(name): version for name, version in versions_of(one).items()},
+            }
+            for one in bundles
+        ],
+        "released": [
+            {"sections": one.sections.split(","), "at": time(one.at), "outcome": one.outcome} for one in releases
+        ],
+    }
+
+
+def _invitations(act: Act, visitor: Visitor) -> list[Answer]:
+    mine = select(Invitation).where(Invitation.person == visitor.person).order_by(Invitation.sent_at)
+    return [
+        {"transfer": row.transfer, "sent_at": time(row.sent_at), "expires_at": time(row.expires_at)}
+        for row in act.session.scalars(mine)
+    ]
+
+
+def _may_see(event: Event, visitor: Visitor, known: Sequence[Event]) -> bool:
+    if event.by.person == visitor.person:
+        return True
+    if event.kind is Kind.REQUEST_DECIDED:
+        return event.request in {one.id for one in known if one.by.person == visitor.person}
+    return event.kind not in _NOT_THEIRS
+
+
+def _event(event: Event, visitor: Visitor) -> Answer:
+    """Print an event without what names others: staff by their role, the family by their role and whether it is you."""
+    terms: dict[str, Any] = {name: value for name, value in event.to_terms().items() if name not in _INNER}
+    by_you = event.by.person == visitor.person
+    if event.by.role in FAMILY_ROLES and not by_you:
+        terms.pop("text", None)
+    if event.holders is not None:
+        terms["holders"] = [
+            {"role": str(one.role), "since": one.since.isoformat(), "you": one.person == visitor.person}
+            for one in event.holders
+        ]
+    return {
+        "kind": event.kind.name.lower(),
+        "at": time(event.recorded_at),
+        "by": {"role": str(event.by.role), "you": by_you},
+        **terms,
+    }
+
+
+def _words(parts: Parts, act: Act, visitor: Visitor, known: Sequence[Event]) -> list[Answer]:
+    """Give the visitor's own words, and a school's on what the visitor asked."""
+    mine = {event.id for event in known if event.by.person == visitor.person}
+    texts = words_about(parts, act.session, visitor.pupil)
+    return [
+        {"event": event.id, "kind": event.kind.name.lower(), "you": event.id in mine, "text": texts[event.id]}
+        for event in known
+        if texts.get(event.id) and (event.id in mine or {event.request, event.objection} & mine)
+    ]
+
+
+def words_about(parts: Parts, session: Session, pupil: str) -> dict[str, str]:
+    """Unseal all words behind a pupil's events, by event."""
+    texts: dict[str, str] = {}
+    for row in session.scalars(select(Transfer).where(Transfer.pupil == pupil)):
+        texts |= read_words(parts, session, row)
+    return texts
+
+
+def _kept(row: Row) -> Answer:
+    return {"data": row.data, "counts_from": row.counts_from, "term": str(row.term), "basis": row.basis}
