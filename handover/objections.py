@@ -1,4 +1,7 @@
-"""Objections (AVG art. 21) are decided by a person, with a reason, on the sender's side."""
+"""Objections (AVG art. 21) are decided by a person, with a reason, on the sender's side; who objected is told.
+
+Their term, and the list of those that wait, are those of every request: see `handover.asked` and `handover.rulings`.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,8 +10,9 @@ from consent.events import Draft, Kind
 from consent.journal import Act
 from handover.errors import RequestRefused, not_found
 from handover.idempotency import Answer, Once, carry_out
+from handover.outbox import deliver, post
 from handover.parts import Caller, Parts
-from handover.people import staff_actor
+from handover.people import reachable, staff_actor
 from handover.transfers import boards_of, of_side, pupil_of
 from handover.words import keep_words
 
@@ -36,7 +40,11 @@ def decide(parts: Parts, caller: Caller, once: Once, transfer: str, objection: s
             boards_of(act.session, row),
         )
         keep_words(parts, act, row, event.id, body["reason"])
+        if contact := reachable(parts, act, row.pupil).get(objections[0].by.person):
+            post(parts, act, row.pupil, contact, "request_decided")
         return {"event": event.id, "upheld": body["upheld"]}
 
     pupil = pupil_of(parts, caller, transfer)
-    return carry_out(parts, once, lambda: parts.journal.act(pupil=pupil), work)
+    answer = carry_out(parts, once, lambda: parts.journal.act(pupil=pupil), work)
+    deliver(parts)
+    return answer

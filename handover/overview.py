@@ -14,6 +14,7 @@ from consent.guardians import family as family_of
 from consent.ledger import History
 from consent.rule import Granted, allows, decide
 from consent.terms import Purpose, Section
+from handover.asked import asked
 from handover.bundles import handed_out, newest, versions_of
 from handover.idempotency import Answer
 from handover.parts import Caller, Parts
@@ -159,17 +160,17 @@ def _acknowledgement(row: Transfer) -> Answer | None:
 
 def _objections(parts: Parts, session: Session, row: Transfer, known: Sequence[Event]) -> list[Answer]:
     words = read_words(parts, session, row)
-    decided = {event.objection: event.upheld for event in known if event.kind is Kind.OBJECTION_DECIDED}
     return [
         {
-            "event": event.id,
-            "person": event.by.person,
-            "sections": [str(section) for section in event.sections or ()],
-            "reason": words[event.id],
-            "upheld": decided.get(event.id),
+            "event": one.event.id,
+            "person": one.event.by.person,
+            "sections": [str(section) for section in one.event.sections or ()],
+            "reason": words[one.event.id],
+            "due": time(one.due),
+            "upheld": one.closed.upheld if one.closed else None,
         }
-        for event in known
-        if event.kind is Kind.OBJECT and event.id in words
+        for one in asked(known)
+        if one.event.kind is Kind.OBJECT and one.event.id in words
     ]
 
 
