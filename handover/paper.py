@@ -6,7 +6,7 @@ everybody concerned has been written to; whose paper it was gets a code of their
 online goes before any paper: a later answer replaces it, and a paper yes is refused where an online one stands.
 
 How surely somebody was recognised (`consent.terms.Level`): in a meeting two members of staff saw who signed, which is
-substantial; a paper that was handed in was signed unseen, which is low. What that is enough for says the board's policy.
+substantial; a paper that was handed in was signed unseen, which is low. The board's policy says what is enough.
 """
 
 from collections.abc import Mapping, Sequence
