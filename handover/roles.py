@@ -54,7 +54,17 @@ _SENDING = frozenset(
         Action.UPLOAD_BUNDLE,
     }
 )
-_CARE = _DESK | _SENDING | {Action.INVOKE_LAW, Action.ASK_RELEASE, Action.RELEASE_IN_EMERGENCY, Action.RECORD_PAPER}
+_CARE = (
+    _DESK
+    | _SENDING
+    | {
+        Action.INVOKE_LAW,
+        Action.ASK_RELEASE,
+        Action.RELEASE_IN_EMERGENCY,
+        Action.RECORD_PAPER,
+        Action.SEE_REQUESTS,
+    }
+)
 
 MAY: Final[dict[Role, frozenset[Action]]] = {
     Role.PRINCIPAL: frozenset(Action),
