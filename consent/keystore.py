@@ -230,10 +230,6 @@ class KeyStore:
         """Give one section's share, or None where it was destroyed or never there."""
         return self.shares(bundle).get(section)
 
-    def bundles(self) -> list[str]:
-        """Name every bundle of which a share is kept."""
-        return self._read(lambda session: list(session.scalars(select(Share.bundle).distinct().order_by(Share.bundle))))
-
     def drop_share(self, bundle: str, *sections: str) -> int:
         """Destroy shares: of the sections named, or of the whole bundle. Gives the epoch at whose end they are gone."""
         with writing(self._engine) as session:

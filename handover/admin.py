@@ -1,4 +1,4 @@
-"""The operator's work: make a service from nothing, check it, and finish what was left open.
+"""The operator's work: make a service from nothing, and check it.
 
 The operator runs the service and reads no dossier: nothing here makes or sees a school's key.
 """
@@ -10,27 +10,20 @@ import shutil
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import delete
-
-from consent.db import open_engine, writing
+from consent.db import open_engine
 from consent.journal import Journal
 from consent.keystore import KeyStore
 from crypto.checkpoint import print_verifier
 from crypto.errors import KeyRefused
 from crypto.keys import SignKey, check_sign_public
-from handover import bundles, outbox, release
 from handover.errors import SettingsRefused
 from handover.parts import EPOCHS, LOG_KEY, Parts, now
 from handover.settings import FILE_NAME, Settings, check_origin, load
-from handover.tables import Attempt, Idempotency, Nonce
 from migrations import upgrade
 
-NONCES_KEPT: Final = timedelta(seconds=600)
-ANSWERS_KEPT: Final = timedelta(days=7)
 VERIFIERS: Final = "verifiers.txt"
 LOG_NAME: Final = "abcdefghijklmnopqrstuvwxyz0123456789.-"
 
@@ -124,20 +117,3 @@ def _private(path: Path) -> Finding:
 def _database_folders(settings: Settings) -> set[Path]:
     urls = (settings.database_url, settings.keystore_url)
     return {Path(url.removeprefix("sqlite:///")).parent for url in urls if url.startswith("sqlite:///")}
-
-
-def sweep(parts: Parts) -> dict[str, int]:
-    """Finish what was left open and forget what no longer counts; gives how much of each."""
-    moment = parts.clock()
-    done = {
-        "shredded": bundles.finish_shredding(parts),
-        "settled": release.settle(parts),
-        "delivered": outbox.deliver(parts),
-        "orphans": bundles.remove_orphans(parts),
-    }
-    with writing(parts.main) as session:
-        session.execute(delete(Nonce).where(Nonce.seen_at < moment - NONCES_KEPT))
-        session.execute(delete(Attempt).where(Attempt.minute < moment - NONCES_KEPT))
-        session.execute(delete(Idempotency).where(Idempotency.at < moment - ANSWERS_KEPT))
-    parts.keystore.truncate()
-    return done

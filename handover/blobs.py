@@ -51,21 +51,26 @@ class Blobs:
 
     def names(self) -> list[str]:
         """Give the names of all objects."""
-        pages = obstore.list(self.store)
-        return sorted(str(entry["path"]).rpartition("/")[2] for page in pages for entry in page)
+        return sorted(name for page in self.pages() for name in page)
+
+    def pages(self) -> Iterator[list[str]]:
+        """Give the names of all objects, a page at a time, in no order."""
+        for page in obstore.list(self.store):
+            yield [str(entry["path"]).rpartition("/")[2] for entry in page]
 
     def stream(self, name: str) -> Iterator[bytes]:
         """Give an object's bytes; raises FileNotFoundError at once when it isn't there."""
         return (bytes(chunk) for chunk in obstore.get(self.store, name).stream(min_chunk_size=CHUNK))
 
-    def delete(self, name: str) -> None:
-        """Remove an object; one that is already gone is no error, since a sweep may be repeated."""
+    def delete(self, name: str) -> bool:
+        """Remove an object; one that is already gone is no error, since a sweep may be repeated. Tells whether it was there."""
         try:
             obstore.delete(self.store, name)
         except FileNotFoundError:
-            return
+            return False
         if self.folder is not None:
             _sync_folder(self.folder)
+        return True
 
     def _sync(self, name: str) -> None:
         # The local store renames into place without an fsync; S3 answers when it is durable.

@@ -23,7 +23,7 @@ from crypto.encoding import b64
 from crypto.manifest import Core, check_share, parse_manifest
 from crypto.shares import SHARES_LIMIT, parse_shares
 from handover.accesslog import SERVICE, Did, record, staff
-from handover.blobs import made_before, new_name
+from handover.blobs import new_name
 from handover.errors import RequestRefused
 from handover.idempotency import Answer, Once, carry_out, earlier
 from handover.outbox import deliver, post
@@ -38,7 +38,6 @@ LARGEST: Final = 1 << 30
 
 _MARKED: Final = select(BundleSection).where(BundleSection.shred_since.is_not(None))
 
-ORPHANS_KEPT: Final = timedelta(hours=24)
 CLOCK_TOLERANCE: Final = timedelta(minutes=5)
 
 
@@ -144,11 +143,11 @@ def start_shredding(
 def shred(parts: Parts, bundle: str) -> None:
     """Destroy what `start_shredding` marked in a bundle, and say so in the journal; again and again does no harm."""
     with reading(parts.main) as session:
+        doomed = list(session.scalars(_MARKED.where(BundleSection.bundle == bundle)))
+        if not doomed:
+            return
         row = session.get_one(Bundle, bundle)
         transfer = session.get_one(Transfer, row.transfer)
-        doomed = list(session.scalars(_MARKED.where(BundleSection.bundle == bundle)))
-    if not doomed:
-        return
     epoch = parts.keystore.drop_share(row.store, *(one.section for one in doomed))
     for one in doomed:
         parts.blobs.delete(one.object)
@@ -169,21 +168,6 @@ def finish_shredding(parts: Parts) -> int:
     for bundle in bundles:
         shred(parts, bundle)
     return len(bundles)
-
-
-def remove_orphans(parts: Parts) -> int:
-    """Remove shares and ciphertext that an upload left before it had a row, a day later; gives how many."""
-    before = parts.clock() - ORPHANS_KEPT
-    stores = [store for store in parts.keystore.bundles() if made_before(store, before)]
-    objects = [name for name in parts.blobs.names() if made_before(name, before)]
-    with reading(parts.main) as session:
-        stores = sorted(set(stores) - set(session.scalars(select(Bundle.store))))
-        objects = sorted(set(objects) - set(session.scalars(select(BundleSection.object))))
-    for store in stores:
-        parts.keystore.drop_share(store)
-    for name in objects:
-        parts.blobs.delete(name)
-    return len(stores) + len(objects)
 
 
 def _receive(parts: Parts, caller: Caller, transfer: Transfer, stream: Pieces) -> _Received:

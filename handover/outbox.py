@@ -2,19 +2,24 @@
 
 A message is written, sealed, in the transaction that causes it, and handed over after the commit: to a folder by
 default, from where a mail system takes it. A crash in between leaves the row, and the next delivery takes it along; a
-crash after handing over may deliver twice, never not at all.
+crash after handing over may deliver twice, never not at all. A file's name begins with the pseudonym of the pupil that
+it is about, so that it can go when the pupil is erased.
 """
 
 import hashlib
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
 from sqlalchemy import delete, select
 
 from consent.db import reading, writing
+from consent.errors import Destroyed, KeyUnknown
 from consent.journal import Act
 from handover.parts import Parts
 from handover.people import CONTACT, Contact
@@ -101,11 +106,56 @@ TEXTS: Final = {
             "Wilt u die ook zien? Ga naar {origin} of bel de school.\n"
         ),
     ),
+    "request_decided": (
+        "De school heeft uw verzoek beantwoord",
+        (
+            "U heeft de school iets gevraagd over de gegevens van uw kind. De school heeft beslist.\n"
+            "Wilt u weten wat? Ga naar {origin} of bel de school.\n"
+            "Bent u het er niet mee eens? U kunt naar de FG van het schoolbestuur, naar de Autoriteit "
+            "Persoonsgegevens of naar de rechter.\n"
+        ),
+    ),
+    "request_extended": (
+        "De school heeft meer tijd nodig voor uw verzoek",
+        (
+            "U heeft de school iets gevraagd over de gegevens van uw kind. Dat kost meer tijd.\n"
+            "U krijgt antwoord, uiterlijk op {until}.\n"
+            "Wilt u weten waarom? Ga naar {origin} of bel de school.\n"
+            "Bent u het er niet mee eens? U kunt naar de FG van het schoolbestuur, naar de Autoriteit "
+            "Persoonsgegevens of naar de rechter.\n"
+        ),
+    ),
+    "restriction_lifted": (
+        "De gegevens van uw kind zijn niet meer stilgezet",
+        (
+            "U heeft gevraagd om gegevens van uw kind stil te zetten. De school mag ze nu weer gebruiken.\n"
+            "Wilt u weten waarom? Ga naar {origin} of bel de school.\n"
+            "Bent u het er niet mee eens? U kunt naar de FG van het schoolbestuur, naar de Autoriteit "
+            "Persoonsgegevens of naar de rechter.\n"
+        ),
+    ),
+    "request_due": (
+        "Een verzoek van een ouder of leerling wacht op antwoord",
+        (
+            "Een school van uw bestuur moet een verzoek beantwoorden, uiterlijk op {until}.\n"
+            "Het gaat om verzoek {request}. Vraag de school om te beslissen. AVG artikel 12, lid 3.\n"
+        ),
+    ),
+    "request_overdue": (
+        "Een verzoek van een ouder of leerling is te laat",
+        (
+            "Een school van uw bestuur had een verzoek moeten beantwoorden, uiterlijk op {until}.\n"
+            "Het gaat om verzoek {request}. Vraag de school om meteen te beslissen. AVG artikel 12, lid 3.\n"
+        ),
+    ),
 }
 
 
-def post(parts: Parts, act: Act, pupil: str, contact: Contact, text: str, **words: str) -> None:
-    """Put a message to somebody of a pupil's in the outbox, inside the transaction that causes it."""
+def post(parts: Parts, act: Act, pupil: str | None, contact: Contact, text: str, **words: str) -> None:
+    """Put a message to somebody of a pupil's in the outbox, inside the transaction that causes it.
+
+    Without `pupil` it doesn't go with the pupil's record: it may tell of the erasure.
+    """
     _post(parts, act, pupil, (CONTACT, contact.person), contact.mail, text, words)
 
 
@@ -137,23 +187,57 @@ def deliver(parts: Parts) -> int:
     with reading(parts.main) as session:
         waiting = list(session.scalars(select(Message).order_by(Message.created_at).limit(500)))
     for row in waiting:
-        message = parts.keystore.open(row.owner_kind, row.owner, row.sealed, _aad(row.id))
-        _write(parts, row.id, message)
+        try:
+            message = parts.keystore.open(row.owner_kind, row.owner, row.sealed, _aad(row.id))
+        except (Destroyed, KeyUnknown):
+            continue  # this contact has ended since the row was read
+        path = _write(parts, row, message)
         with writing(parts.main) as session:
-            session.execute(delete(Message).where(Message.id == row.id))
+            ours = session.execute(delete(Message).where(Message.id == row.id).returning(Message.id)).all()
+        if not ours and _has_ended(parts, row):
+            path.unlink(missing_ok=True)
     return len(waiting)
 
 
-def _write(parts: Parts, identifier: str, message: bytes) -> None:
+def forget(parts: Parts, pupil: str) -> None:
+    """Remove the messages about a pupil that were handed over and not taken out of the outbox yet."""
+    for path in parts.settings.outbox.glob(f"{pupil}-*.json"):
+        path.unlink(missing_ok=True)
+
+
+def waiting_files(parts: Parts) -> Iterator[tuple[Path, datetime]]:
+    """Give every file in the outbox, unfinished ones too, with the time of its writing."""
+    for path in parts.settings.outbox.glob("*"):
+        with suppress(FileNotFoundError):  # taken out meanwhile
+            yield path, datetime.fromtimestamp(path.stat().st_mtime, UTC)
+
+
+def pupil_of(path: Path) -> str | None:
+    """Give the pupil that a file in the outbox is about, or None."""
+    pupil, dash, _ = path.name.rpartition("-")
+    return pupil if dash else None
+
+
+def _write(parts: Parts, row: Message, message: bytes) -> Path:
     folder = parts.settings.outbox
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     # Two deliveries at once may hand a message over twice; neither may stumble over the other's file.
-    partial, whole = folder / f".{secrets.token_hex(8)}.partial", folder / f"{identifier}.json"
+    partial = folder / f".{secrets.token_hex(8)}.partial"
+    whole = folder / (f"{row.pupil}-{row.id}.json" if row.pupil else f"{row.id}.json")
     with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(message)
         file.flush()
         os.fsync(file.fileno())
     partial.replace(whole)
+    return whole
+
+
+def _has_ended(parts: Parts, row: Message) -> bool:
+    try:
+        parts.keystore.key(row.owner_kind, row.owner)
+    except (Destroyed, KeyUnknown):
+        return True
+    return False
 
 
 def _aad(identifier: str) -> bytes:

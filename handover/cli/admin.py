@@ -6,12 +6,17 @@ from pathlib import Path
 import click
 
 from handover.cli.accountability import breach, register
+from handover.cli.sweep import certificate, sweep
 from handover.cli.terminal import EXISTING, answer, as_json
 
 
 @click.group()
 def admin() -> None:
     """Set up, check and sweep the service."""
+
+
+admin.add_command(sweep)
+admin.add_command(certificate)
 
 
 admin.add_command(register)
@@ -110,15 +115,3 @@ def add(line: str, *, as_json: bool) -> None:
 
     done = enroll(assemble(load()), line)
     answer(done, f"{done['witness']} is enrolled", as_json=as_json)
-
-
-@admin.command()
-@as_json
-def sweep(*, as_json: bool) -> None:
-    """Finish what was left open, and forget nonces and answers that no longer count."""
-    from handover.admin import sweep as carry_out
-    from handover.parts import assemble
-    from handover.settings import load
-
-    done = carry_out(assemble(load()))
-    answer(done, "\n".join(f"{name}: {count}" for name, count in done.items()), as_json=as_json)

@@ -4,16 +4,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select
 
 from consent.db import reading
 from crypto.keys import SignKey
-from handover.admin import doctor, init, sweep
+from handover.admin import doctor, init
 from handover.blobs import made_before, new_name
 from handover.errors import SettingsRefused
-from handover.parts import Parts, assemble
-from handover.tables import Nonce
-from tests.handover.story import Story, later
+from handover.parts import assemble
 from tests.region import now
 
 ROOT = SignKey.generate("root").public
@@ -72,37 +69,3 @@ def test_a_name_tells_the_hour_of_its_making() -> None:
     assert not made_before(name, now())
     assert made_before(name, now() + timedelta(hours=1))
     assert made_before("of-another-form", now() - timedelta(days=9999))
-
-
-def test_the_sweep_removes_orphans_a_day_later_and_nothing_that_has_a_row(story: Story) -> None:
-    """H8: shares and ciphertext of an upload that died before its row."""
-    case = story.agreed("okr")
-    parts = story.region.parts
-    old = (now() - timedelta(hours=26)).strftime("%Y%m%d%H")
-    parts.keystore.put_shares(old + "0" * 22, {"okr": bytes(32)})
-    fresh = parts.blobs.put([b"under way"])
-    stale = parts.blobs.folder
-    assert stale is not None
-    (stale / (old + "1" * 22)).write_bytes(b"left behind")
-    assert sweep(parts)["orphans"] == 2
-    assert parts.keystore.shares(old + "0" * 22) == {}
-    assert fresh in parts.blobs.names()
-    assert len(parts.blobs.names()) == 9
-    assert sweep(parts)["orphans"] == 0
-    case.ask("okr")
-
-
-def test_the_sweep_forgets_nonces_that_no_longer_count(lite: Story) -> None:
-    lite.agreed("okr")
-    parts = lite.region.parts
-    assert _nonces(parts) > 0
-    sweep(parts)
-    assert _nonces(parts) > 0
-    with later(minutes=11):
-        sweep(parts)
-    assert _nonces(parts) == 0
-
-
-def _nonces(parts: Parts) -> int:
-    with reading(parts.main) as session:
-        return session.scalar(select(func.count()).select_from(Nonce)) or 0

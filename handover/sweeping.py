@@ -1,0 +1,228 @@
+"""The sweep: finishes what was left open, destroys what is due by the retention table, and turns the epoch.
+
+It works in small batches, each claimed by a lease, so that several sweeps may run at once and what a killed one had
+begun is taken up by the next. Before it destroys anything it looks at itself: a clock that went back or leapt ahead, or
+a large share of one kind due at once, is more likely a fault than the truth; it stops then and asks (bad cases I2, J8).
+A frozen service isn't swept: what its journal says may not be so.
+"""
+
+import secrets
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Table, delete, func, select, tuple_
+
+from consent.db import reading, writing
+from consent.tables import Pupil, core
+from crypto.encoding import JSON
+from handover import bundles, epochs, outbox, release
+from handover.accesslog import SERVICE, Did, record
+from handover.destruction import Ended, Outcome, destroy, destroy_staff, foresee
+from handover.errors import HandoverError
+from handover.leases import claimed
+from handover.overdue import PAGE, Due, pages, total
+from handover.parts import Parts
+from handover.retention import TABLE, Kept, before
+from handover.tables import Attempt, Idempotency, Invitation, Lease, Message, Nonce, Proposal, Sweep
+
+TASKS: Final[tuple[tuple[str, Callable[[Parts], int]], ...]] = (
+    ("shredded", bundles.finish_shredding),
+    ("settled", release.settle),
+    ("delivered", outbox.deliver),
+)
+"""What every sweep does before it destroys anything, and under which name it says how much: use cases that may be
+repeated, given the parts and giving a count."""
+
+BATCH: Final = 50
+"""How many things are claimed at once."""
+
+SHARE: Final = 0.2
+LEAST: Final = 50
+"""A sweep stops and asks when more than this share of a kind, and more than so many, are due at once."""
+
+LONGEST: Final = timedelta(days=40)
+"""How long after the last sweep the clock may be."""
+
+TOLERANCE: Final = timedelta(minutes=5)
+"""How far the clocks of two machines may differ."""
+
+ROWS: Final[dict[Kept, tuple[Table, ColumnElement[Any]]]] = {
+    Kept.INVITATION: (core(Invitation), core(Invitation).c.expires_at),
+    Kept.MESSAGE: (core(Message), core(Message).c.created_at),
+    Kept.PROPOSAL: (core(Proposal), core(Proposal).c.created_at),
+    Kept.NONCE: (core(Nonce), core(Nonce).c.seen_at),
+    Kept.ATTEMPT: (core(Attempt), core(Attempt).c.minute),
+    Kept.IDEMPOTENCY: (core(Idempotency), core(Idempotency).c.at),
+}
+"""Kinds that are rows and nothing more, with what their term counts from."""
+
+THINGS: Final = tuple(kept for kept in Kept if kept not in ROWS)
+"""Kinds that are destroyed one by one."""
+
+Progress = Callable[[str, int], None]
+"""Is told a kind and how many of it are done."""
+
+
+class SweepStopped(HandoverError):
+    """The sweep destroys nothing. `problems` says why, with the figures."""
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What a sweep did: how much of each kind and task, and how much of each kind it left, and for whom."""
+
+    done: Counter[str] = field(default_factory=Counter)
+    left: dict[str, Counter[str]] = field(default_factory=dict)
+
+
+def sweep(parts: Parts, *, accept: float | None = None, progress: Progress = lambda kept, done: None) -> Swept:
+    """Sweep once. `accept` is the share of a kind that may be due at once in this run; it says yes to the clock too.
+
+    Raises SweepStopped, and then nothing was destroyed.
+    """
+    refuse_frozen(parts)
+    swept = Swept()
+    for name, task in TASKS:
+        swept.done[name] += task(parts)
+    if found := list(doubts(parts, accept)):
+        raise SweepStopped(*found, "look first; `--accept-due` with a share says yes for one run")
+    this, now = secrets.token_hex(16), parts.clock()
+    with writing(parts.main) as session:
+        session.add(Sweep(id=this, begun_at=now))
+    for kept in THINGS:
+        for page in pages(parts, kept, now):
+            for begin in range(0, len(page), BATCH):
+                _carry_out(parts, this, kept, page[begin : begin + BATCH], swept)
+                progress(kept, swept.done[kept])
+    for kept in ROWS:
+        swept.done[kept] += _delete_rows(parts, kept, now)
+        progress(kept, swept.done[kept])
+    swept.done[Kept.MESSAGE] += _delete_files(parts, now)
+    swept.done["epochs"] += _turn(parts, this)
+    _end(parts, this, now, swept)
+    return swept
+
+
+def refuse_frozen(parts: Parts) -> None:
+    """Raise SweepStopped while a newer or another journal is known outside."""
+    if parts.keystore.frozen() is not None:
+        raise SweepStopped("the service is frozen: somebody holds a newer checkpoint of its journal; restore it first")
+
+
+def doubts(parts: Parts, accept: float | None = None) -> Iterator[str]:
+    """Say what a sweep would stop for: the clock, and kinds of which too much is due at once."""
+    with reading(parts.main) as session:
+        last = session.scalar(select(func.max(Sweep.begun_at)))
+    now = parts.clock()
+    if accept is None and last is not None:
+        if now < last - TOLERANCE:
+            yield f"the clock says {_moment(now)}, but the last sweep began at {_moment(last)}"
+        if now > last + LONGEST:
+            yield f"the clock says {_moment(now)}, {(now - last).days} days after the last sweep"
+    for kept in THINGS:
+        if TABLE[kept].guarded:
+            many, all_of_it = sum(map(len, pages(parts, kept, now))), total(parts, kept)
+            if many > LEAST and many > (accept or SHARE) * all_of_it:
+                yield f"{kept}: {many} of {all_of_it} are due at once ({many / all_of_it:.0%})"
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """Something that a sweep would destroy now, or what keeps it."""
+
+    due: Due
+    outcome: Outcome
+
+
+def plan(parts: Parts) -> Iterator[Planned]:
+    """Say one by one what a sweep would destroy now, and change nothing."""
+    now = parts.clock()
+    for kept in THINGS:
+        for page in pages(parts, kept, now):
+            with reading(parts.main) as session:
+                found = [Planned(each, foresee(parts, session, each, now)) for each in page]
+            yield from found
+
+
+def planned_rows(parts: Parts) -> dict[Kept, int]:
+    """Count the rows that a sweep would delete now, by kind."""
+    now = parts.clock()
+    with reading(parts.main) as session:
+        return {
+            kept: session.scalar(select(func.count()).where(column < before(kept, now))) or 0
+            for kept, (_, column) in ROWS.items()
+        }
+
+
+def _carry_out(parts: Parts, holder: str, kept: Kept, batch: Sequence[Due], swept: Swept) -> None:
+    with claimed(parts, holder, kept, [each.id for each in batch]) as ours:
+        mine = [each for each in batch if each.id in ours]
+        if kept is Kept.STAFF_RECORD:
+            swept.done[kept] += destroy_staff(parts, [each.id for each in mine]) if mine else 0
+            return
+        for each in mine:
+            outcome = destroy(parts, each)
+            if outcome.ended is Ended.DONE:
+                swept.done[kept] += 1
+            elif outcome.ended is not Ended.GONE:
+                swept.left.setdefault(kept, Counter())[str(outcome)] += 1
+
+
+def _delete_rows(parts: Parts, kept: Kept, now: datetime) -> int:
+    table, column = ROWS[kept]
+    key = list(table.primary_key.columns)
+    old = select(*key).where(column < before(kept, now)).limit(PAGE).with_for_update(skip_locked=True)
+    gone, batch = 0, PAGE
+    while batch == PAGE:
+        with writing(parts.main) as session:
+            batch = len(session.execute(delete(table).where(tuple_(*key).in_(old)).returning(key[0])).all())
+        gone += batch
+    return gone
+
+
+def _delete_files(parts: Parts, now: datetime) -> int:
+    """Remove what nobody took out of the outbox in time, or that is about a pupil who was erased."""
+    files = list(outbox.waiting_files(parts))
+    pupils = {pupil for path, _ in files if (pupil := outbox.pupil_of(path))}
+    with reading(parts.main) as session:
+        erased = set(session.scalars(select(Pupil.id).where(Pupil.id.in_(pupils), Pupil.erased)))
+    old = [path for path, at in files if at < before(Kept.MESSAGE, now) or outbox.pupil_of(path) in erased]
+    for path in old:
+        path.unlink(missing_ok=True)
+    return len(old)
+
+
+def _turn(parts: Parts, holder: str) -> int:
+    with claimed(parts, holder, "epoch", ["turn"]) as ours:
+        turned = epochs.turn(parts) if ours else 0
+        epochs.note_ended(parts)
+    return turned
+
+
+def _end(parts: Parts, this: str, now: datetime, swept: Swept) -> None:
+    """Say in the journal what was done, forget older sweeps and claims that ran out, and cut the write-ahead logs."""
+    if sum(swept.done.values()):
+        terms: dict[str, JSON] = {
+            "done": {str(name): count for name, count in sorted(swept.done.items()) if count},
+            "left": {str(kept): dict(sorted(why.items())) for kept, why in sorted(swept.left.items())},
+        }
+        with parts.journal.act() as act:
+            record(act, Did.SWEPT, SERVICE, outcome="granted", terms=terms, boards=[])
+    with writing(parts.main) as session:
+        session.execute(delete(Sweep).where(Sweep.id != this))
+        session.execute(delete(Lease).where(Lease.until < now))
+        row = session.get(Sweep, this)
+        if row is not None:
+            row.ended_at = parts.clock()
+    parts.keystore.truncate()
+
+
+def _moment(moment: datetime) -> str:
+    return moment.isoformat(timespec="minutes")
