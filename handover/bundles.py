@@ -143,11 +143,11 @@ def start_shredding(
 def shred(parts: Parts, bundle: str) -> None:
     """Destroy what `start_shredding` marked in a bundle, and say so in the journal; again and again does no harm."""
     with reading(parts.main) as session:
+        row = session.get(Bundle, bundle)
+        transfer = session.get(Transfer, row.transfer) if row else None
         doomed = list(session.scalars(_MARKED.where(BundleSection.bundle == bundle)))
-        if not doomed:
-            return
-        row = session.get_one(Bundle, bundle)
-        transfer = session.get_one(Transfer, row.transfer)
+    if row is None or transfer is None or not doomed:
+        return
     epoch = parts.keystore.drop_share(row.store, *(one.section for one in doomed))
     for one in doomed:
         parts.blobs.delete(one.object)
