@@ -15,6 +15,11 @@ def path_of(folder: Path, epoch: int) -> Path:
     return folder / f"epoch-{epoch:08d}.key"
 
 
+def numbers_of(folder: Path) -> set[int]:
+    """Give the epochs whose keys are there."""
+    return {int(path.stem.removeprefix("epoch-")) for path in folder.glob("epoch-[0-9]*.key")}
+
+
 def create_key(folder: Path, epoch: int) -> None:
     """Write a new random key and fsync it and its folder.
 

@@ -74,15 +74,29 @@ def load(session: Session, origin: str, public: bytes, *, lock: bool = False) ->
 
 def save(session: Session, head: Head, origin: str, key: SignKey) -> bytes:
     """Write what was appended and sign the new head; gives its root."""
-    connection, root = session.connection(), head.frontier.root()
+    root = head.frontier.root()
+    for size, kept in head.kept:
+        note = print_checkpoint(Checkpoint(origin, size, kept), key)
+        session.connection().execute(_KEEP, {"size": size, "note": note})
+    put(session, head, print_checkpoint(Checkpoint(origin, head.size, root), key))
+    return root
+
+
+def put(session: Session, head: Head, note: bytes) -> None:
+    """Write the nodes that were added and the head, with a checkpoint that is signed already."""
+    connection = session.connection()
     if head.nodes:
         connection.execute(_ADD_NODES, head.nodes)
-    for size, kept in head.kept:
-        connection.execute(_KEEP, {"size": size, "note": print_checkpoint(Checkpoint(origin, size, kept), key)})
-    note = print_checkpoint(Checkpoint(origin, head.size, root), key)
-    moved = {"size": head.size, "frontier": head.frontier.print(), "checkpoint": note}
-    connection.execute(_MOVE_HEAD, moved)
-    return root
+    connection.execute(_MOVE_HEAD, {"size": head.size, "frontier": head.frontier.print(), "checkpoint": note})
+
+
+def rename(session: Session, old: str, new: str, key: SignKey) -> None:
+    """Let the log go on under a new name from here: its head is signed anew."""
+    head = load(session, old, key.public, lock=True)
+    if head is None:
+        raise IntegrityBroken("no journal was begun")
+    session.add(JournalOrigin(first=head.size, origin=new))
+    put(session, head, print_checkpoint(Checkpoint(new, head.size, head.frontier.root()), key))
 
 
 def checkpoint(session: Session) -> bytes:

@@ -45,7 +45,10 @@ def _earlier(session: Session, once: Once) -> Answer | None:
 def earlier(parts: Parts, once: Once) -> Answer | None:
     """Give what this request was answered before, or None; raises RequestRefused for another body under its key."""
     with reading(parts.main) as session:
-        return _earlier(session, once)
+        answer = _earlier(session, once)
+    if answer is not None:
+        parts.journal.start()  # the first time it may have been committed and then not acknowledged
+    return answer
 
 
 def carry_out(

@@ -14,14 +14,20 @@ from consent.db import open_engine
 from consent.journal import Journal
 from consent.keystore import KeyStore
 from consent.ledger import Ledger
+from consent.shipping import Shipping
+from consent.tables import core
 from crypto.keys import SignKey
 from handover.blobs import Blobs
 from handover.errors import SettingsRefused
 from handover.roles import Role
+from handover.second import Second
 from handover.settings import Settings
+from handover.tables import KeyLogEntry
 
 LOG_KEY: Final = "log.key"
 EPOCHS: Final = "epochs"
+RESTORING: Final = "restoring.json"
+"""A file in HANDOVER_HOME as long as a restore isn't finished: nothing starts beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,7 @@ class Parts:
     blobs: Blobs
     log_key: SignKey
     clock: Callable[[], datetime]
+    shipping: Shipping | None = None
 
     def close(self) -> None:
         """Let go of every connection, so that a process may be divided."""
@@ -87,9 +94,28 @@ def assemble(settings: Settings, clock: Callable[[], datetime] = now) -> Parts:
     Raises SettingsRefused or ConsentError; nothing is served after either.
     """
     os.umask(0o077)
+    if (settings.home / RESTORING).exists():
+        raise SettingsRefused(("a restore was begun and not finished: run `handover admin restore` again",))
     log_key = read_log_key(settings.keys)
-    main = open_engine(settings.database_url)
-    keystore = KeyStore(open_engine(settings.keystore_url), settings.keys / EPOCHS)
-    journal = Journal(main, keystore, log_key, f"{settings.log}/journal", clock)
+    main, keys = open_engine(settings.database_url), open_engine(settings.keystore_url)
+    keystore = KeyStore(keys, settings.keys / EPOCHS, ships=settings.second is not None)
+    shipping = shipping_of(settings, main, keys, keystore)
+    ship = None if shipping is None else shipping.ship
+    journal = Journal(main, keystore, log_key, journal_name(settings), clock, ship)
+    if shipping is not None:
+        shipping.begin()
     journal.start()
-    return Parts(settings, main, keystore, journal, Ledger(journal), Blobs(settings.blobs), log_key, clock)
+    blobs = Blobs(settings.blobs)
+    return Parts(settings, main, keystore, journal, Ledger(journal), blobs, log_key, clock, shipping)
+
+
+def journal_name(settings: Settings) -> str:
+    """Give the name under which the journal began."""
+    return f"{settings.log}/journal"
+
+
+def shipping_of(settings: Settings, main: Engine, keys: Engine, keystore: KeyStore) -> Shipping | None:
+    """Give the way to the second place, where the settings name one."""
+    if settings.second is None:
+        return None
+    return Shipping(main, keys, keystore, Second(settings.second), journal_name(settings), core(KeyLogEntry))

@@ -1,6 +1,7 @@
 """THE RELEASE RULE: a section's share leaves the service only when all of this holds, decided again for each request.
 
 (0) Who asks is known: a request signed by a school's current request key, naming staff and role (the door checks it).
+(0b) The service isn't frozen (`handover.freezing`); what is asked meanwhile is refused and logged.
 (1) The school is the receiver of this transfer. What isn't there and what isn't theirs get the same answer; either
     leaves one ATTEMPT in the journal, is counted per school, and locks no pupil.
 (2) The school's keys and then the pupil are locked; only then are the clock and the ledger's events read.
@@ -38,6 +39,7 @@ from crypto.sign import sign
 from handover.accesslog import SERVICE, Did, record, staff
 from handover.bundles import newest, shred, start_shredding, versions_of
 from handover.errors import RequestRefused, not_found
+from handover.freezing import FROZEN, is_frozen
 from handover.parts import Caller, Parts
 from handover.schools import current_key
 from handover.tables import Attempt, Bundle, BundleSection, Release, Transfer
@@ -68,7 +70,7 @@ class Released:
 
 @dataclass(frozen=True, slots=True)
 class Withheld:
-    """No, and why: a reason of the consent rule, or one of step (4). False in a condition."""
+    """No, and why: a reason of the consent rule, FROZEN, or one of step (4). False in a condition."""
 
     reason: str
 
@@ -97,8 +99,10 @@ def release(parts: Parts, caller: Caller, transfer: str, sections: tuple[Section
         row = act.session.get_one(Transfer, transfer)
         bundle = newest(act.session, transfer)
         decision = parts.ledger.ask(act, question_of(row, bundle, sections), policy_of(parts, act.session, row))  # (3)
-        if isinstance(decision, Refused):
-            found: _Ready | Withheld = Withheld(decision.reason.name)
+        if is_frozen(parts):  # (0b), read as late as can be
+            found: _Ready | Withheld = Withheld(FROZEN)
+        elif isinstance(decision, Refused):
+            found = Withheld(decision.reason.name)
         else:
             found = _ready(parts, act, row, bundle, sections, shredding)  # (4)
         index = _log(act, caller, row, bundle, sections, decision, found)  # (5)
@@ -283,8 +287,10 @@ def _receipt(parts: Parts, released: Released) -> dict[str, object]:
 def close(parts: Parts, index: int, outcome: Did) -> None:
     """(8) Append what became of a granted release, once."""
     with reading(parts.main) as session:
-        row = session.get_one(Release, index)
-        transfer = session.get_one(Transfer, row.transfer)
+        row = session.get(Release, index)
+        transfer = session.get(Transfer, row.transfer) if row else None
+    if row is None or transfer is None:  # the pupil was erased meanwhile, and the release with it
+        return
     with parts.journal.act(pupil=transfer.pupil) as act:
         named = update(Release).where(Release.index == index, Release.outcome.is_(None))
         first = act.session.execute(named.values(outcome=outcome.name.lower())).rowcount  # type: ignore[attr-defined]

@@ -21,6 +21,7 @@ SERVICE_NAMES = frozenset(
         "HANDOVER_KEYSTORE_URL",
         "HANDOVER_KEYS",
         "HANDOVER_BLOBS",
+        "HANDOVER_SECOND",
         "HANDOVER_OUTBOX",
         "HANDOVER_BIND",
         "HANDOVER_WORKERS",
@@ -48,7 +49,7 @@ class Settings:
 
     `origin` is the one address that signatures count for; `log` names the logs in their checkpoints and never changes;
     `root` is the public key of the register that certifies boards. `keys` holds the journal's key and the epoch keys:
-    never in a database, never in its backup.
+    never in a database, never in its backup. `second` is where every act's changes go before it is acknowledged.
     """
 
     home: Path
@@ -63,6 +64,7 @@ class Settings:
     bind: str
     workers: int
     threads: int
+    second: str | None = None
 
 
 def check_origin(origin: str) -> str | None:
@@ -145,6 +147,7 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
         bind=env.get("HANDOVER_BIND", urlsplit(origin).netloc if origin.startswith("http://") else "127.0.0.1:8443"),
         workers=_number(env, "HANDOVER_WORKERS", 2, problems),
         threads=_number(env, "HANDOVER_THREADS", 8, problems),
+        second=env.get("HANDOVER_SECOND") or None,
     )
     for name, url in (("DATABASE", settings.database_url), ("KEYSTORE", settings.keystore_url)):
         if _readable_on_the_way(url):

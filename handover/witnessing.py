@@ -10,20 +10,19 @@ the newest of each witness is kept: the larger size, and of the same size the la
 """
 
 from datetime import UTC, datetime, timedelta
-from typing import Final, NoReturn
+from typing import Final
 
 from sqlalchemy import and_, or_, select, update
 
-from consent import tree
 from consent.db import reading, writing
-from crypto.checkpoint import Checkpoint, bare_note, parse_checkpoint, read_note, verify_checkpoint
+from crypto.checkpoint import bare_note, parse_checkpoint, read_note, verify_checkpoint
 from crypto.cosignature import Cosignature, Cosigner, parse_cosigner, verify_cosignature
 from crypto.encoding import b64
 from crypto.errors import CheckpointRefused
 from handover.accesslog import SERVICE, Did, record
 from handover.errors import RequestRefused
+from handover.freezing import notice
 from handover.idempotency import Answer
-from handover.logs import log
 from handover.parts import Parts
 from handover.tables import Witness
 
@@ -130,16 +129,7 @@ def hear(parts: Parts, note: bytes, source: str) -> None:
 
 
 def _compare(parts: Parts, note: bytes, source: str) -> None:
-    checkpoint = parse_checkpoint(note)
-    with reading(parts.main) as session:
-        head = parse_checkpoint(parts.journal.checkpoint(session))
-        known = checkpoint.size <= head.size and tree.root_at(session, checkpoint.size) == checkpoint.root
-    if not known:
-        _report_newer(checkpoint, source)
-
-
-def _report_newer(checkpoint: Checkpoint, source: str) -> NoReturn:
-    log().error("newer_checkpoint", size=checkpoint.size, where=source)
-    raise RequestRefused(
-        "NEWER_KNOWN", 409, "This journal once was larger than it is now, or another. Nothing can be released."
-    )
+    if notice(parts, note, source):
+        raise RequestRefused(
+            "NEWER_KNOWN", 409, "This journal once was larger than it is now, or another. Nothing can be released."
+        )

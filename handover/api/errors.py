@@ -7,13 +7,13 @@ from typing import Any, Final
 
 from flask import Flask, Response
 from flask import json as flask_json
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, NoResultFound
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from consent.errors import ConsentError, KeyConflict, RecordRefused
+from consent.errors import ConsentError, KeyConflict, NotShipped, RecordRefused
 from crypto.errors import CryptoError
-from handover.errors import HandoverError, RequestRefused
+from handover.errors import HandoverError, RequestRefused, not_found
 from handover.logs import log
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -21,10 +21,12 @@ MEDIA_TYPE: Final = "application/problem+json"
 UNSURE: Final = "The service can't reach its store. It may have been done or not: send the same request again."
 # What isn't a RequestRefused: the class, the status, the code, what a person reads. First match counts.
 TABLE: Final[tuple[tuple[type[Exception], int, str, str], ...]] = (
+    (NoResultFound, 404, "NOT_FOUND", not_found().detail),  # it went with its pupil while the request waited
     (CryptoError, 422, "CRYPTO_REFUSED", "Something that was sent can't be trusted: {reason}."),
     (PoolTimeout, 503, "BUSY", "The service is busy. Try again."),
     (DBAPIError, 503, "STORE_UNAVAILABLE", UNSURE),
     (OSError, 503, "STORE_UNAVAILABLE", UNSURE),
+    (NotShipped, 503, "STORE_UNAVAILABLE", UNSURE),
     (RecordRefused, 409, "RECORD_REFUSED", "The ledger doesn't take this from you now: {reason}."),
     (KeyConflict, 409, "IDEMPOTENCY_CONFLICT", "This Idempotency-Key was used for another request."),
     (ConsentError, 503, "NOT_SAFE", "The service can't do this safely now. Nothing was done."),

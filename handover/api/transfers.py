@@ -10,6 +10,7 @@ from handover.api import schemas
 from handover.api.door import Blueprint, caller, once, parts, signed, stream_body
 from handover.bundles import LARGEST, upload
 from handover.errors import RequestRefused
+from handover.freezing import FROZEN
 from handover.roles import Action
 
 UPLOAD = "application/vnd.overdracht.upload"
@@ -116,6 +117,8 @@ def ask_release(body: dict[str, Any], transfer: str) -> Response:
     asked = tuple(section for section in Section if section in body["sections"])
     found = release.release(parts(), caller(), transfer, asked)
     if isinstance(found, release.Withheld):
+        if found.reason == FROZEN:
+            raise RequestRefused(FROZEN, 503, "Nothing is released now. The operator has to look into it first.")
         raise RequestRefused("NOT_AUTHORISED", 403, NOT_AUTHORISED)
     return Response(release.hand_out(parts(), found), content_type=RELEASE)
 
