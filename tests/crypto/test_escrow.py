@@ -179,7 +179,8 @@ def test_an_envelope_of_another_file_does_not_open_here() -> None:
 
 def test_three_different_officers_are_needed() -> None:
     three = list(map(public, OFFICERS))
-    for officers in (three[:2], [*three, public(STRANGER)], [three[0], three[1], three[0]], []):
+    others = (three[:2], [*three, public(STRANGER)], [*three, three[0]], [three[0], three[1], three[0]], [])
+    for officers in others:
         with pytest.raises(RecoveryRefused, match="3 different officers"):
             make_recovery(SENDER, officers)
 
