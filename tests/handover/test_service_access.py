@@ -16,7 +16,7 @@ from handover.roles import MAY, Action, Role, may
 from tests.handover.story import OTHER, PO, PO_TOO, VO, Case, Story, later
 from tests.region import ORIGIN, UPLOAD, expect, now
 
-Whose = Literal["nobody's", "either side", "sender", "receiver", "board"]
+Whose = Literal["nobody's", "either side", "sender", "receiver", "board", "request"]
 ABSENT: Final = "0123456789abcdef0123456789abcdef"
 SHA: Final = "0" * 64
 
@@ -63,6 +63,7 @@ SIGNED: Final[dict[tuple[str, str], Signed]] = {
     ),
     ("POST", f"{_T}/bundles"): Signed(Action.UPLOAD_BUNDLE, "sender", b"\0\0\0\0"),
     ("PUT", "/v1/pupils/<string(maxlength=64):pupil>/group"): Signed(Action.REGISTER_PUPIL, "board", {"group": "8a"}),
+    ("PUT", "/v1/pupils/<string(maxlength=64):pupil>/flag"): Signed(Action.FLAG_PUPIL, "board", {"colleague": True}),
     ("GET", "/v1/season"): Signed(Action.SEE_TRANSFERS, "nobody's"),
     ("GET", f"{_T}/emergency"): Signed(Action.RELEASE_IN_EMERGENCY, "sender"),
     ("POST", f"{_T}/emergency"): Signed(Action.RELEASE_IN_EMERGENCY, "sender", _EMERGENCY),
@@ -72,6 +73,13 @@ SIGNED: Final[dict[tuple[str, str], Signed]] = {
     ("POST", f"{_T}/emergency/<string(maxlength=64):event>/end"): Signed(Action.RELEASE_IN_EMERGENCY, "sender", {}),
     ("GET", f"{_T}/paper"): Signed(Action.RECORD_PAPER, "sender"),
     ("POST", f"{_T}/paper"): Signed(Action.RECORD_PAPER, "sender", _PAPER),
+    ("GET", "/v1/requests"): Signed(Action.SEE_REQUESTS, "nobody's"),
+    ("POST", "/v1/requests/<string(maxlength=64):event>/decision"): Signed(
+        Action.DECIDE_REQUEST, "request", {"ruling": "refused", "reason": "Het klopt wel."}
+    ),
+    ("POST", "/v1/requests/<string(maxlength=64):event>/lifting"): Signed(
+        Action.DECIDE_REQUEST, "request", {"reason": "Het is uitgezocht.", "second": "s-2"}
+    ),
     ("POST", f"{_T}/release"): Signed(Action.ASK_RELEASE, "receiver", {"sections": ["okr"]}),
     ("POST", f"{_T}/acknowledgement"): Signed(Action.ACKNOWLEDGE, "receiver", {"received": True, "placed": None}),
 }
@@ -99,8 +107,15 @@ WITH_TOKEN: Final[dict[tuple[str, str], dict[str, Any]]] = {
     ("POST", "/v1/family/inzage"): {"versions": {"okr": "v"}, "done": True},
     ("POST", "/v1/family/view"): {"text": "Sam leest graag.", "travels": True, "done": True},
     ("POST", "/v1/family/objection"): {"sections": ["okr"], "reason": "Nee."},
+    ("POST", "/v1/family/log"): {},
+    ("POST", "/v1/family/rights"): {"right": "access"},
+    ("POST", "/v1/family/requests"): {},
 }
-EXAMINED: Final[dict[tuple[str, str], Any]] = {}
+EXAMINED: Final[dict[tuple[str, str], Any]] = {
+    ("POST", "/v1/audit/search"): {},
+    ("POST", "/v1/audit/patterns"): {"since": "2027-01-01", "until": "2027-01-31"},
+    ("POST", "/v1/audit/export"): {},
+}
 """What only a board's FG may ask, each with a body that is fine."""
 OBJECTS: Final = [route for route, row in SIGNED.items() if row.whose != "nobody's"]
 
@@ -116,6 +131,7 @@ def ask(
 ) -> TestResponse:
     method, rule = route
     row = SIGNED[route]
+    event = subject if row.whose == "request" else event
     path = rule.replace("<string(maxlength=64):event>", event).replace("<string(maxlength=64):proposal>", event)
     path = path.replace("<string(maxlength=64):transfer>", subject).replace("<string(maxlength=64):pupil>", subject)
     body = row.body | {"pupil": subject} if rule == "/v1/transfers" and method == "POST" else row.body
@@ -126,12 +142,15 @@ def ask(
 
 
 def subject_of(case: Case, route: tuple[str, str]) -> str:
+    if SIGNED[route].whose == "request":
+        asked: str = case.family("rights", right="rectification", text="Het advies klopt niet.")["request"]
+        return asked
     return case.child.pupil if SIGNED[route].whose == "board" else case.transfer
 
 
 @pytest.fixture(scope="module")
 def case(standing: Story) -> Case:
-    return standing.case(invited=False, bundle=False)
+    return standing.case(bundle=False)
 
 
 def test_every_route_of_the_application_has_a_row_and_every_row_a_route(standing: Story) -> None:
@@ -173,8 +192,9 @@ def test_a_role_may_do_what_the_table_says_and_nothing_else(
 @pytest.mark.parametrize("route", OBJECTS, ids=" ".join)
 def test_what_is_anothers_looks_as_if_it_were_not_there(standing: Story, case: Case, route: tuple[str, str]) -> None:
     """A8, G1"""
+    subject = subject_of(case, route)
     before = standing.rows("nonce", "attempt", "journal_leaf", "journal_part", "journal_lookup", "journal_board")
-    foreign = expect(ask(standing, OTHER, route, subject_of(case, route)), 404)
+    foreign = expect(ask(standing, OTHER, route, subject), 404)
     absent = expect(ask(standing, OTHER, route, ABSENT), 404)
     assert foreign.get_data() == absent.get_data()
     assert list(foreign.headers) == list(absent.headers)
@@ -262,9 +282,9 @@ def test_the_roles_are_these_and_may_do_this() -> None:
     sending = {
         *("register_pupil", "set_custody", "open_transfer", "cancel_transfer", "invite", "upload_bundle"),
     }
-    care = desk | sending | {"invoke_law", "ask_release", "release_in_emergency", "record_paper"}
+    care = desk | sending | {"see_requests", "invoke_law", "ask_release", "release_in_emergency", "record_paper"}
     assert {str(role): set(map(str, actions)) for role, actions in MAY.items()} == {
-        "principal": care | {"decide_objection"},
+        "principal": care | {"decide_objection", "decide_request"},
         "internal_supervisor": care,
         "care_coordinator": care,
         "teacher": {"see_transfers"},
@@ -274,7 +294,7 @@ def test_the_roles_are_these_and_may_do_this() -> None:
         "transition_coach": {"see_transfers", "ask_release"},
         "administration": desk | sending,
     }
-    assert len(Action) == 14
+    assert len(Action) == 16
 
 
 def test_a_holder_who_was_taken_out_has_no_way_in_any_more(standing: Story) -> None:
