@@ -11,7 +11,7 @@ substantial; a paper that was handed in was signed unseen, which is low. The boa
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
 from consent.answers import Answers, Scope, standing, successors
@@ -43,7 +43,7 @@ LEVELS: Final = {Collected.PAPER: Level.LOW, Collected.MEETING: Level.SUBSTANTIA
 
 def starts(recorded_at: datetime) -> datetime:
     """Say from when a yes on paper counts: the end of the seventh day after, in Amsterdam."""
-    return midnight(_day(recorded_at) + timedelta(days=DAYS_TO_OBJECT + 1))
+    return midnight(_day(recorded_at) + timedelta(days=DAYS_TO_OBJECT + 1)).astimezone(UTC)
 
 
 def form(parts: Parts, caller: Caller, transfer: str) -> Answer:
@@ -188,7 +188,7 @@ class _Paper:
             },
             boards=boards_of(self.act.session, self.transfer),
             pupil=self.transfer.pupil,
-            sections=[*self.named("yes"), *self.named("no")],
+            sections=[section for section in Section if section in self.said["answers"]],
         )
 
     def tell(self) -> None:

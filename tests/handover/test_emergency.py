@@ -74,6 +74,12 @@ def case(standing: Story) -> Case:
     return standing.case(invited=False)
 
 
+@pytest.fixture
+def bare(standing: Story) -> Case:
+    """A transfer without a bundle."""
+    return standing.case(invited=False, bundle=False)
+
+
 def test_k10_what_one_proposed_and_another_confirmed_may_go_at_once(story: Story) -> None:
     case = story.case(invited=False, sections=("okr", "lvs"))
     story.region.dpo(BOARD)
@@ -112,18 +118,18 @@ def test_k10_the_family_and_the_fg_are_told_at_once_and_in_plain_words(lite: Sto
     assert (PO in fg["subject"], f"nummer {entry.index} " in fg["body"], "bericht: 2." in fg["body"]) == (True,) * 3
 
 
-def test_k10_each_step_stands_in_the_log_with_who_did_it(case: Case) -> None:
-    event = begun(case)
-    end(case, event)
+def test_k10_each_step_stands_in_the_log_with_who_did_it(bare: Case) -> None:
+    event = begun(bare)
+    end(bare, event)
     kinds = Did.EMERGENCY_PROPOSED, Did.EMERGENCY_CONFIRMED, Did.EMERGENCY_ENDED
-    entries = [entry for entry in case.story.journal(*kinds) if entry.pupil == case.child.pupil]
+    entries = [entry for entry in bare.story.journal(*kinds) if entry.pupil == bare.child.pupil]
     assert [entry.type for entry in entries] == list(kinds)
     assert [entry.actor and entry.actor.id for entry in entries] == [f"{PO}.s-1", f"{PO}.s-2", f"{PO}.s-1"]
     for entry in entries:
         assert (entry.ground, entry.outcome, entry.sections) == ("emergency", "granted", ("okr",))
         assert (set(entry.boards), entry.told) == ({BOARD}, {}), "the receiver's side hears nothing of it"
-        assert (entry.terms["transfer"], entry.terms["emergency"]) == (case.transfer, "vitaal_belang")
-    assert entries[1].terms["told"] == sorted(case.child.persons)
+        assert (entry.terms["transfer"], entry.terms["emergency"]) == (bare.transfer, "vitaal_belang")
+    assert entries[1].terms["told"] == sorted(bare.child.persons)
     assert (entries[1].terms["second"], entries[1].terms["event"]) == (f"{PO}.s-1", event)
 
 
@@ -141,10 +147,10 @@ def test_k10_who_proposed_it_can_t_confirm_it(case: Case) -> None:
 
 @pytest.mark.parametrize(("hours", "seconds", "status"), [(72, -5, 201), (72, 5, 422), (0, -5, 422), (0, 5, 201)])
 def test_k10_an_emergency_lies_ahead_and_lasts_72_hours_at_most(
-    case: Case, hours: int, seconds: int, status: int
+    bare: Case, hours: int, seconds: int, status: int
 ) -> None:
     until = now() + timedelta(hours=hours, seconds=seconds)
-    answer = propose(case, status, until=print_time(until))
+    answer = propose(bare, status, until=print_time(until))
     assert answer.get("fields", {}) == ({} if status == 201 else {"/until": "Must lie ahead, by 72 hours at most."})
 
 
@@ -157,7 +163,7 @@ def test_k10_it_ends_by_itself(case: Case) -> None:
 
 
 def test_views_and_what_isn_t_asked_never_go_in_an_emergency(standing: Story) -> None:
-    case = standing.case(invited=False, sections=("okr", "views"))
+    case = standing.case(invited=False, bundle=False, sections=("okr", "views"))
     before = standing.rows("nonce")
     answer = propose(case, 422, sections=["okr", "views", "lvs"])
     assert set(answer["fields"]) == {"/sections/1", "/sections/2"}
@@ -207,57 +213,57 @@ def test_nobody_else_ends_it_and_that_it_was_tried_is_logged(case: Case) -> None
         assert end(case, event, 409)["code"] == "EMERGENCY_OVER"
 
 
-def test_it_can_be_ended_after_the_transfer_was_cancelled_but_not_begun(case: Case) -> None:
-    waiting, event = propose(case)["proposal"], begun(case)
-    case.story.region.post(PO, f"{case.path}/cancel", {})
-    assert propose(case, 409)["code"] == "CANCELLED"
-    assert confirm(case, waiting, 409)["code"] == "CANCELLED"
-    end(case, event)
+def test_it_can_be_ended_after_the_transfer_was_cancelled_but_not_begun(bare: Case) -> None:
+    waiting, event = propose(bare)["proposal"], begun(bare)
+    bare.story.region.post(PO, f"{bare.path}/cancel", {})
+    assert propose(bare, 409)["code"] == "CANCELLED"
+    assert confirm(bare, waiting, 409)["code"] == "CANCELLED"
+    end(bare, event)
 
 
-def test_a8_what_belongs_to_another_transfer_isn_t_there(standing: Story, case: Case) -> None:
-    other = standing.case(invited=False)
+def test_a8_what_belongs_to_another_transfer_isn_t_there(standing: Story, bare: Case) -> None:
+    other = standing.case(invited=False, bundle=False)
     proposal, event = propose(other)["proposal"], begun(other)
-    confirm(case, proposal, 404)
-    end(case, event, 404)
-    end(case, "0" * 32, 404)
-    named = events(case)[0].id
-    end(case, named, 404)
+    confirm(bare, proposal, 404)
+    end(bare, event, 404)
+    end(bare, "0" * 32, 404)
+    named = events(bare)[0].id
+    end(bare, named, 404)
     for school, status in ((VO, 403), (OTHER, 404), (PO_TOO, 404)):
         path = f"{other.path}/emergency/{proposal}/confirm"
         expect(standing.region.send(school, "POST", path, {}, staff="s-7"), status)
         expect(standing.region.send(school, "GET", f"{other.path}/emergency"), status)
 
 
-def test_a6_the_same_request_twice_begins_one_emergency(case: Case) -> None:
-    proposal = propose(case)["proposal"]
-    first, again = (confirm(case, proposal, key="k" * 16) for _ in range(2))
+def test_a6_the_same_request_twice_begins_one_emergency(bare: Case) -> None:
+    proposal = propose(bare)["proposal"]
+    first, again = (confirm(bare, proposal, key="k" * 16) for _ in range(2))
     assert first == again
-    confirm(case, proposal, 404)
-    assert [event.kind for event in events(case)].count(Kind.EMERGENCY) == 1
+    confirm(bare, proposal, 404)
+    assert [event.kind for event in events(bare)].count(Kind.EMERGENCY) == 1
 
 
-def test_the_school_sees_what_waits_and_what_was_decided_with_the_reasons(case: Case) -> None:
-    assert shown(case) == {"proposals": [], "releases": []}
+def test_the_school_sees_what_waits_and_what_was_decided_with_the_reasons(bare: Case) -> None:
+    assert shown(bare) == {"proposals": [], "releases": []}
     until = print_time(now() + timedelta(hours=3))
-    proposal = propose(case, until=until, ground="meldcode")["proposal"]
+    proposal = propose(bare, until=until, ground="meldcode")["proposal"]
     said = {"ground": "meldcode", "sections": ["okr"], "until": until, "reason": REASON}
-    waiting = shown(case)["proposals"]
+    waiting = shown(bare)["proposals"]
     assert [each | {"at": ""} for each in waiting] == [{"proposal": proposal, "by": f"{PO}.s-1", "at": ""} | said]
-    event = confirm(case, proposal)["event"]
+    event = confirm(bare, proposal)["event"]
     both = {"event": event, "by": f"{PO}.s-2", "second": f"{PO}.s-1", "at": ""}
-    assert shown(case)["proposals"] == []
-    assert [each | {"at": ""} for each in shown(case)["releases"]] == [both | said]
-    ended = end(case, event)["ended_at"]
-    assert shown(case)["releases"][0]["until"] == ended
+    assert shown(bare)["proposals"] == []
+    assert [each | {"at": ""} for each in shown(bare)["releases"]] == [both | said]
+    ended = end(bare, event)["ended_at"]
+    assert shown(bare)["releases"][0]["until"] == ended
 
 
-def test_where_nobody_can_be_told_that_is_what_is_recorded(case: Case) -> None:
-    main = case.story.region.parts.main
+def test_where_nobody_can_be_told_that_is_what_is_recorded(bare: Case) -> None:
+    main = bare.story.region.parts.main
     with writing(main) as session:
-        session.execute(update(Person).where(Person.pupil == case.child.pupil).values(sealed=None))
-    assert confirm(case, propose(case)["proposal"])["told"] == 0
-    assert case.story.journal(Did.EMERGENCY_CONFIRMED)[-1].terms["told"] == []
+        session.execute(update(Person).where(Person.pupil == bare.child.pupil).values(sealed=None))
+    assert confirm(bare, propose(bare)["proposal"])["told"] == 0
+    assert bare.story.journal(Did.EMERGENCY_CONFIRMED)[-1].terms["told"] == []
 
 
 @pytest.mark.parametrize(("age", "told"), [(15, 1), (16, 2), (18, 1)])
@@ -265,15 +271,15 @@ def test_the_pupil_is_told_from_16_and_alone_from_18(standing: Story, age: int, 
     today = now().date()
     born = date(today.year - age, 1, 1)
     address = f"{canary.MAIL}-leerling@gezin.test"
-    case = standing.case(invited=False, pupil={"born": born, "holders": 1, "pupil_mail": address})
+    case = standing.case(invited=False, bundle=False, pupil={"born": born, "holders": 1, "pupil_mail": address})
     before = posted(standing)
     assert confirm(case, propose(case)["proposal"])["told"] == told
     assert (address in {mail["to"] for mail in mails(standing, before)}) is (age >= 16)
 
 
-def test_k11_ground_and_reason_of_a_proposal_stand_sealed(case: Case) -> None:
-    proposal = propose(case)["proposal"]
-    with reading(case.story.region.parts.main) as session:
+def test_k11_ground_and_reason_of_a_proposal_stand_sealed(bare: Case) -> None:
+    proposal = propose(bare)["proposal"]
+    with reading(bare.story.region.parts.main) as session:
         row = session.get_one(Proposal, proposal)
-        assert (row.transfer, row.pupil, row.staff) == (case.transfer, case.child.pupil, f"{PO}.s-1")
+        assert (row.transfer, row.pupil, row.staff) == (bare.transfer, bare.child.pupil, f"{PO}.s-1")
         assert [word for word in (b"vitaal", b"okr", canary.NOTE.encode()) if word in row.sealed] == []
