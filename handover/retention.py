@@ -20,6 +20,7 @@ from enum import StrEnum
 from typing import Final
 
 from consent.answers import Scope
+from consent.errors import NaiveTime
 from consent.events import Event, Kind
 from consent.guardians import AMSTERDAM, anniversary, midnight
 from consent.terms import Section
@@ -244,8 +245,11 @@ TABLE: Final[dict[Kept, Row]] = {
 
 
 def due(kept: Kept, counted_from: datetime) -> datetime:
-    """Give the moment from which something may be kept no longer, in UTC: it is destroyed at it or later."""
-    term = TABLE[kept].term
+    """Give the moment from which something may be kept no longer, in UTC: it is destroyed at it or later.
+
+    Raises `NaiveTime` for a moment without a zone.
+    """
+    term = _term(kept, counted_from)
     if (exact := _exact(term)) is not None:
         return counted_from.astimezone(UTC) + exact
     day = counted_from.astimezone(AMSTERDAM).date()
@@ -254,8 +258,11 @@ def due(kept: Kept, counted_from: datetime) -> datetime:
 
 
 def before(kept: Kept, now: datetime) -> datetime:
-    """Give the moment before which all has to be counted from that is due now: the other way round of `due`."""
-    term = TABLE[kept].term
+    """Give the moment before which everything counts from that is due now: `due` the other way round.
+
+    Raises `NaiveTime`.
+    """
+    term = _term(kept, now)
     if (exact := _exact(term)) is not None:
         return now.astimezone(UTC) - exact + timedelta.resolution
     today = now.astimezone(AMSTERDAM).date()
@@ -266,6 +273,12 @@ def before(kept: Kept, now: datetime) -> datetime:
 def year_over(year: int) -> datetime:
     """Give the moment from which a calendar year's records of staff count: its last in Amsterdam."""
     return midnight(date(year + 1, 1, 1)).astimezone(UTC) - timedelta.resolution
+
+
+def _term(kept: Kept, moment: datetime) -> Term:
+    if moment.tzinfo is None:
+        raise NaiveTime("a term counts from a moment with a time zone")
+    return TABLE[kept].term
 
 
 def _exact(term: Term) -> timedelta | None:
