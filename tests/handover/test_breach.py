@@ -95,6 +95,8 @@ def test_what_lies_outside_the_period_is_left_out(lite: Story) -> None:
     behind = made(lite, "po-noord", Period(now() - timedelta(days=9), now() - timedelta(days=8)))
     for found in (ahead, behind):
         assert (found.entries, found.released, found.tried, found.pupils) == (0, 0, 0, {})
+    assert made(lite, "vo-zuid", Period(now() + HOUR, now() + 2 * HOUR)).transfers == {}
+    assert made(lite, "vo-zuid", Period(behind.since, behind.until)).transfers == {}
     assert behind.first is None
     assert "nothing was logged" in "\n".join(lines(behind))
 
