@@ -160,7 +160,7 @@ class Ledger:
             return Refused(Reason.SUBJECT_ERASED)
         except (IntegrityBroken, EventRefused, KeyUnknown):
             return Refused(Reason.LEDGER_INTEGRITY)
-        return decide(question, history.events, history.newest_number, policy, act.now)
+        return decide(question, history.events, history.newest_number, policy, act.now, self.journal.first)
 
     def policy_of(self, session: Session, board: str) -> Event | None:
         """Find a board's present POLICY: the policy stands in `.policy`, the place to freeze it by in `.index`."""

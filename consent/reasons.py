@@ -20,28 +20,29 @@ class Reason(Enum):
     CLOCK_SKEW = 4
     CUSTODY_UNKNOWN = 5
     RESTRICTED = 6
-    NOT_APPLIED = 7
-    INZAGE_MISSING = 8
-    INZAGE_OTHER_VERSION = 9
-    WAITING = 10
-    OBJECTION_OPEN = 11
-    OBJECTION_UPHELD = 12
-    EXPLICIT_REQUIRED = 13
-    PUPIL_OBJECTS = 14
-    GUARDIAN_OBJECTS = 15
-    WITHDRAWN = 16
-    PUPIL_CONSENT_REQUIRED = 17
-    EXPIRED = 18
-    NOT_YET_VALID = 19
-    SENDER_MISMATCH = 20
-    RECEIVER_MISMATCH = 21
-    PURPOSE_MISMATCH = 22
-    GUARDIAN_MISSING = 23
-    GRANTOR_NOT_GUARDIAN = 24
-    SECTION_NOT_COVERED = 25
-    AUTH_LEVEL = 26
-    NOTICE_STALE = 27
-    NO_GRANT = 28
+    SUSPENDED = 7
+    NOT_APPLIED = 8
+    INZAGE_MISSING = 9
+    INZAGE_OTHER_VERSION = 10
+    WAITING = 11
+    OBJECTION_OPEN = 12
+    OBJECTION_UPHELD = 13
+    EXPLICIT_REQUIRED = 14
+    PUPIL_OBJECTS = 15
+    GUARDIAN_OBJECTS = 16
+    WITHDRAWN = 17
+    PUPIL_CONSENT_REQUIRED = 18
+    EXPIRED = 19
+    NOT_YET_VALID = 20
+    SENDER_MISMATCH = 21
+    RECEIVER_MISMATCH = 22
+    PURPOSE_MISMATCH = 23
+    GUARDIAN_MISSING = 24
+    GRANTOR_NOT_GUARDIAN = 25
+    SECTION_NOT_COVERED = 26
+    AUTH_LEVEL = 27
+    NOTICE_STALE = 28
+    NO_GRANT = 29
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,11 @@ REMEDIES: Final[dict[Reason, Remedy]] = {
     Reason.RESTRICTED: Remedy(
         "The use of these sections is restricted (AVG art. 18). Settle the dispute and lift the restriction.",
         "Het gebruik van deze gegevens is stilgezet. Eerst moet duidelijk zijn of de gegevens kloppen.",
+    ),
+    Reason.SUSPENDED: Remedy(
+        "Entries of the journal were lost. What was said before that is suspended: ask everybody again, confirm the "
+        "aanmelding again, and show what must be shown again.",
+        "Er is iets misgegaan met onze computers. Daarom vragen wij opnieuw om een antwoord.",
     ),
     Reason.NOT_APPLIED: Remedy(
         "The receiving school confirms the aanmelding first.",

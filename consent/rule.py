@@ -12,6 +12,7 @@ About the ledger as a whole:
  (6) It is known who holds gezag (`consent.guardians`).
 About each section by itself, so that asking for less never turns a yes into a no:
  (7) Its use isn't restricted (AVG art. 18).
+(7b) What authorised anything before the newest ROLLBACK is suspended until it is said again; every no goes on.
  (8) A live EMERGENCY by two, 72 hours long at most, that wasn't ended authorises it, whatever the steps below say.
  (9) For placement the pupil has applied at the receiver.
 (10) Every objection against it is decided, and none was upheld.
@@ -27,33 +28,26 @@ An event counts for a question when sender, purpose and the receiver's present c
 take effect by their place in the journal; times only limit what authorises.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from consent.answers import Answers, Scope, has_ended, is_by_two_and_short, is_live, scope_of, standing, successors
+from consent.answers import has_ended, is_by_two_and_short, is_live
+from consent.case import Case
+from consent.case import Question as Question
 from consent.events import Event, Kind, UnknownEvent
-from consent.guardians import Family, family
+from consent.guardians import family
 from consent.reasons import Reason as Reason
 from consent.reasons import Remedy as Remedy
 from consent.reasons import allows as allows
-from consent.terms import Ground, Policy, Purpose, Requirement, Route, Section, ground
+from consent.terms import Ground, Policy, Purpose, Requirement, Section, ground
 
 TOLERANCE: Final = timedelta(seconds=5)
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What is asked. `versions` names the present version of every section of the bundle, asked for or not."""
-
-    subject: str
-    sender: str
-    receiver: str
-    purpose: Purpose
-    route: Route
-    sections: tuple[Section, ...]
-    versions: Mapping[Section, str]
+AUTHORISING: Final = frozenset(
+    {Kind.GRANT, Kind.STATUTORY, Kind.COURT, Kind.EMERGENCY, Kind.INZAGE, Kind.VIEW, Kind.APPLIED}
+)
+"""What can help towards a yes, and so doesn't count any more when entries after it may have been lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +100,18 @@ _Verdict = Evidence | list[_Obstacle]
 
 
 def decide(
-    question: Question, events: Iterable[Event | UnknownEvent], newest_number: int, policy: Policy, now: datetime
+    question: Question,
+    events: Iterable[Event | UnknownEvent],
+    newest_number: int,
+    policy: Policy,
+    now: datetime,
+    suspended_below: int,
 ) -> Granted | Refused:
     """Answer a question from the events of its subject.
 
     `newest_number` is the newest running number that the key store knows for the subject; `now` was read under the
-    subject's lock. Never raises on well-typed input.
+    subject's lock; `suspended_below` is the index of the newest ROLLBACK, 0 where there is none. Never raises on
+    well-typed input.
     """
     own = sorted((event for event in events if event.subject == question.subject), key=lambda event: event.index)
     known = [event for event in own if isinstance(event, Event)]
@@ -121,8 +121,12 @@ def decide(
     speakers = family(known, question.subject, now)  # (6)
     if speakers is None:
         return Refused(Reason.CUSTODY_UNKNOWN)
-    case = _Case(question, known, policy, now, speakers)
-    return _sum_up([_judge(case, section) for section in Section if section in question.sections])
+    case = Case(question, known, policy, now, speakers)
+    asked = [section for section in Section if section in question.sections]
+    if not suspended_below:
+        return _sum_up([_judge(case, section) for section in asked])
+    confirmed = Case(question, [e for e in known if not _is_suspended(e, suspended_below)], policy, now, speakers)
+    return _sum_up([_after_rollback(case, confirmed, section) for section in asked])
 
 
 def _unsound(
@@ -161,48 +165,21 @@ def _sum_up(verdicts: Iterable[_Verdict]) -> Granted | Refused:
     return Refused(first, Detail(sections, tuple(sorted({o.person for o in named if o.person is not None}))))
 
 
-_NO_ANSWERS: Final = Answers()
+def _is_suspended(event: Event, below: int) -> bool:
+    return event.index < below and event.kind in AUTHORISING
 
 
-class _Case:
-    """A question with the events that count for it, sorted out once."""
-
-    def __init__(self, question: Question, events: Sequence[Event], policy: Policy, now: datetime, family: Family):
-        chain = successors(events)
-        scope = Scope(question.sender, question.receiver, question.purpose)
-        self.question = question
-        self.policy = policy
-        self.now = now
-        self.family = family
-        self.scope = scope
-        self.events = events
-        self.answers = standing(events, chain)
-        self.here = [event for event in events if scope_of(event, chain) == scope]
-        self.live: dict[Kind, list[Event]] = {}
-        for event in self.here:
-            if is_live(event, now):
-                self.live.setdefault(event.kind, []).append(event)
-        self.has_applied = any(e.kind is Kind.APPLIED and scope_of(e, chain)[1] == scope.receiver for e in events)
-
-    def naming(self, kind: Kind, section: Section) -> list[Event]:
-        """Return the live events of a kind that count for the question and name the section."""
-        return [event for event in self.live.get(kind, ()) if section in (event.sections or ())]
-
-    def answers_of(self, person: str) -> Answers:
-        """Return a person's standing answers in the question's scope."""
-        return self.answers.get(person, {}).get(self.scope) or _NO_ANSWERS
-
-    def has_yes(self, person: str, section: Section) -> bool:
-        """Tell whether a live grant of this person covers the section, or a ruling in this person's stead."""
-        grants = self.answers_of(person).grants.get(section, ())
-        return any(is_live(grant, self.now) for grant in grants) or bool(self.rulings(person, section))
-
-    def rulings(self, person: str, section: Section) -> list[Event]:
-        """Return the live rulings that stand in for a holder."""
-        return [event for event in self.naming(Kind.COURT, section) if event.stands_for == person]
+def _after_rollback(case: Case, confirmed: Case, section: Section) -> _Verdict:
+    """(7b) Judge a section by what was said since the rollback, beside every no that there ever was."""
+    verdict, before = _judge(confirmed, section), _judge(case, section)
+    if isinstance(verdict, Evidence):
+        return verdict
+    if isinstance(before, Evidence):
+        return [_Obstacle(Reason.SUSPENDED, section, obstacle.person) for obstacle in verdict]
+    return before
 
 
-def _judge(case: _Case, section: Section) -> _Verdict:
+def _judge(case: Case, section: Section) -> _Verdict:
     """Judge one section: the entries that authorise it, or all that stands in its way."""
     if _is_restricted(case, section):  # (7)
         return [_Obstacle(Reason.RESTRICTED, section)]
@@ -222,7 +199,7 @@ def _evidence(section: Section, need: Requirement, entries: Iterable[Event]) -> 
     return Evidence(section, need.ground, need.source, tuple((event_id, index) for index, event_id in relied_on))
 
 
-def _is_restricted(case: _Case, section: Section) -> bool:
+def _is_restricted(case: Case, section: Section) -> bool:
     restrictions = [event for event in case.events if event.kind is Kind.RESTRICT]
     lifted = {event.withdraws for event in restrictions}
     return any(
@@ -231,12 +208,12 @@ def _is_restricted(case: _Case, section: Section) -> bool:
     )
 
 
-def _emergencies(case: _Case, section: Section) -> list[Event]:
+def _emergencies(case: Case, section: Section) -> list[Event]:
     ended = {event.withdraws for event in case.events if event.kind is Kind.EMERGENCY}
     return [e for e in case.naming(Kind.EMERGENCY, section) if is_by_two_and_short(e) and e.id not in ended]
 
 
-def _objections(case: _Case, section: Section) -> Iterator[_Obstacle]:
+def _objections(case: Case, section: Section) -> Iterator[_Obstacle]:
     upheld: dict[str | None, bool] = {}
     for decision in case.events:
         if decision.kind is Kind.OBJECTION_DECIDED:
@@ -252,7 +229,7 @@ _Found = tuple[list[Event], list[_Obstacle]]
 """The entries that a ground relies on, and what it still lacks."""
 
 
-def _by_law(case: _Case, section: Section, _: Ground) -> _Found:
+def _by_law(case: Case, section: Section, _: Ground) -> _Found:
     """(11) Judge a section of the statutory dataset."""
     entries: list[Event] = []
     obstacles: list[_Obstacle] = []
@@ -271,7 +248,7 @@ def _by_law(case: _Case, section: Section, _: Ground) -> _Found:
     return entries + live, obstacles
 
 
-def _inzage(case: _Case, section: Section, person: str) -> Event | Reason:
+def _inzage(case: Case, section: Section, person: str) -> Event | Reason:
     """Find this reader's first inzage of the present version, when the waiting time is over or waived."""
     theirs = [event for event in case.here if event.by.person == person]
     shown = [event for event in theirs if event.kind is Kind.INZAGE and section in (event.versions or {})]
@@ -287,7 +264,7 @@ def _inzage(case: _Case, section: Section, person: str) -> Event | Reason:
     return first if done or waited else Reason.WAITING
 
 
-def _by_consent(case: _Case, section: Section, need: Ground) -> _Found:
+def _by_consent(case: Case, section: Section, need: Ground) -> _Found:
     """(12) Judge a section that needs everybody's yes."""
     entries: list[Event] = []
     obstacles = list(_noes(case, section))
@@ -303,7 +280,7 @@ def _by_consent(case: _Case, section: Section, need: Ground) -> _Found:
     return entries, obstacles
 
 
-def _noes(case: _Case, section: Section) -> Iterator[_Obstacle]:
+def _noes(case: Case, section: Section) -> Iterator[_Obstacle]:
     """Name every standing no of a decider or the pupil for which no ruling stands in."""
     pupil = case.family.pupil
     for person in dict.fromkeys((*case.family.deciders, pupil)):
@@ -316,7 +293,7 @@ def _noes(case: _Case, section: Section) -> Iterator[_Obstacle]:
             yield _Obstacle(Reason.PUPIL_OBJECTS if person == pupil else Reason.GUARDIAN_OBJECTS, section, person)
 
 
-def _yes(case: _Case, section: Section, need: Ground, person: str) -> Event | Reason:
+def _yes(case: Case, section: Section, need: Ground, person: str) -> Event | Reason:
     """Find the entry that is this decider's yes, or the first reason why there is none."""
     if rulings := case.rulings(person, section):
         return rulings[-1]
@@ -354,7 +331,7 @@ def _why_not_live(events: Sequence[Event], now: datetime) -> Reason:
     return Reason.EXPIRED if any(has_ended(event, now) for event in events) else Reason.NOT_YET_VALID
 
 
-def _why_none(case: _Case, section: Section, person: str) -> Reason:
+def _why_none(case: Case, section: Section, person: str) -> Reason:
     """Say why this decider's answers hold no grant of the section."""
     near = set(_near_misses(case, section, person))
     for reason in (Reason.SENDER_MISMATCH, Reason.RECEIVER_MISMATCH, Reason.PURPOSE_MISMATCH):
@@ -372,7 +349,7 @@ def _nothing(others: Sequence[Event]) -> Reason:
     return Reason.SECTION_NOT_COVERED if others else Reason.NO_GRANT
 
 
-def _near_misses(case: _Case, section: Section, person: str) -> Iterator[Reason]:
+def _near_misses(case: Case, section: Section, person: str) -> Iterator[Reason]:
     """Name what alone keeps a live grant of this person from counting here."""
     mismatches = (Reason.SENDER_MISMATCH, Reason.RECEIVER_MISMATCH, Reason.PURPOSE_MISMATCH)
     for scope, answers in case.answers.get(person, {}).items():
@@ -381,7 +358,7 @@ def _near_misses(case: _Case, section: Section, person: str) -> Iterator[Reason]
             yield differing[0]
 
 
-def _by_view(case: _Case, section: Section, _: Ground) -> _Found:
+def _by_view(case: Case, section: Section, _: Ground) -> _Found:
     """(13) Judge the views: they travel with something, by the will of who wrote them."""
     speakers = dict.fromkeys((*case.family.readers, *case.family.deciders, case.family.pupil))
     views = [view for person in speakers if (view := case.answers_of(person).view)]
@@ -392,7 +369,7 @@ def _by_view(case: _Case, section: Section, _: Ground) -> _Found:
     return views, obstacles
 
 
-_STEPS: Final[dict[Ground, Callable[[_Case, Section, Ground], _Found]]] = {
+_STEPS: Final[dict[Ground, Callable[[Case, Section, Ground], _Found]]] = {
     Ground.STATUTORY: _by_law,
     Ground.CONSENT: _by_consent,
     Ground.EXPLICIT_CONSENT: _by_consent,

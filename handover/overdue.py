@@ -194,7 +194,7 @@ def _goes(
     now: datetime,
 ) -> bool:
     question, policy = question_of(transfer, bundle, (section,)), policy_of(parts, session, transfer)
-    return isinstance(decide(question, history.events, history.newest_number, policy, now), Granted)
+    return isinstance(decide(question, history.events, history.newest_number, policy, now, parts.journal.first), Granted)
 
 
 def live_sections(session: Session, bundle: str) -> list[Section]:

@@ -60,7 +60,7 @@ def _for_sender(parts: Parts, session: Session, row: Transfer, history: History)
     waiting: set[str] = set()
     for section in sections_of(row):
         asked = question_of(row, bundle, (section,))
-        decision = decide(asked, history.events, history.newest_number, policy, now)
+        decision = decide(asked, history.events, history.newest_number, policy, now, parts.journal.first)
         if isinstance(decision, Granted):
             decisions[str(section)] = {"granted": True, "reason": None, "allows": None}
             continue

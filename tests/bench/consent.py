@@ -82,7 +82,7 @@ def whole(made: Desk) -> Callable[[], object]:
     def work() -> object:
         with reading(made.databases.main) as session:
             history = made.ledger.history(session, PUPIL)
-        answer = decide(asked, history.events, history.newest_number, board, T)
+        answer = decide(asked, history.events, history.newest_number, board, T, 0)
         assert answer
         return answer
 
@@ -177,7 +177,7 @@ def beside_cedar(made: Desk) -> Row:
         assert all(answer.allowed for answer in answers), answers
 
     def ours() -> None:
-        assert decide(asked, history.events, history.newest_number, board, T)
+        assert decide(asked, history.events, history.newest_number, board, T, 0)
 
     fast, slow = compare(repeated(ours), repeated(peer))
     return as_fast(work, fast / REPEATS, slow / REPEATS, 3, "cedarpy, the same slice,")

@@ -188,7 +188,8 @@ def answer(case: Mapping[str, Any], events: Iterable[Event | UnknownEvent] | Non
     own = [event for event in events if event.subject == PUPIL]
     newest = case.get("newest", max((event.number for event in own), default=0))
     asked = question(**case.get("ask", {}))
-    return decide(asked, events, newest, policy(**case.get("policy", {})), moment(case.get("now", "T")))
+    below = 10 * (case["suspended"] + 1) if "suspended" in case else 0
+    return decide(asked, events, newest, policy(**case.get("policy", {})), moment(case.get("now", "T")), below)
 
 
 def cases() -> list[dict[str, Any]]:

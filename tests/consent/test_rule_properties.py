@@ -61,8 +61,8 @@ def story(steps, birth="2015-01-01"):
     return told.events
 
 
-def put(events, sections=("okr", "lvs"), board=None, **asked):
-    return decide(question(sections, **asked), events, len(events), board or policy(), T)
+def put(events, sections=("okr", "lvs"), board=None, below=0, **asked):
+    return decide(question(sections, **asked), events, len(events), board or policy(), T, below)
 
 
 def renumbered(events):
@@ -135,7 +135,7 @@ def test_the_rule_is_total_and_every_yes_shows_its_evidence(steps, birth, board,
     lost = data.draw(st.sets(st.integers(0, len(events) - 1), max_size=1))
     kept = [event for place, event in enumerate(events) if place not in lost]
     found = decide(
-        question(tuple(sections)), kept, len(events), board, T - timedelta(days=data.draw(st.integers(0, 20)))
+        question(tuple(sections)), kept, len(events), board, T - timedelta(days=data.draw(st.integers(0, 20))), 0
     )
     if isinstance(found, Granted):
         assert not lost
@@ -144,3 +144,20 @@ def test_the_rule_is_total_and_every_yes_shows_its_evidence(steps, birth, board,
         assert all(by_id[key].index == index for evidence in found.evidence for key, index in evidence.entries)
     elif lost:
         assert found.reason is Reason.LEDGER_INTEGRITY
+
+
+@settings(max_examples=120, deadline=None)
+@given(histories, births, policies, st.data())
+def test_a_rollback_turns_no_no_into_a_yes_and_what_was_said_before_it_authorises_nothing(steps, birth, board, data):
+    """K12."""
+    events = story(steps, birth)
+    below = data.draw(st.integers(0, 10 * len(events) + 10))
+    for sections in (["okr"], ["support"], SECTIONS):
+        found, before = put(events, sections, board, below), put(events, sections, board)
+        if found:
+            assert before
+            assert all(index >= below for evidence in found.evidence for _, index in evidence.entries)
+        elif before:
+            assert found.reason is Reason.SUSPENDED
+        else:
+            assert found.reason in (before.reason, Reason.SUSPENDED)

@@ -66,7 +66,7 @@ def _decide(
     history = parts.ledger.history(session, row.pupil)
     question = question_of(row, newest(session, row.id), sections)
     policy = policy_of(parts, session, row)
-    return decide(question, history.events, history.newest_number, policy, now)
+    return decide(question, history.events, history.newest_number, policy, now, 0)
 
 
 def _log(act: Act, caller: Caller, row: Transfer, sections: tuple[Section, ...], decision: Granted | Refused) -> int:

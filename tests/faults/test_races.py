@@ -84,7 +84,7 @@ def replayed(region: Region, file: File) -> dict[int, str]:
     for entry in journal_of(parts, file.pupil):
         if entry.type == Did.RELEASE:
             below = [event for event in events if event.index < entry.index]
-            decision = decide(question, below, len(below), policy, entry.recorded_at)
+            decision = decide(question, below, len(below), policy, entry.recorded_at, 0)
             again[entry.index] = "granted" if isinstance(decision, Granted) else decision.reason.name
     return again
 
