@@ -6,7 +6,7 @@ number is kept as a keyed hash alone.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Final
 
@@ -44,10 +44,11 @@ class Child:
     first_name: str
     birth_date: date
     group: str | None = None  # the label of its class, such as 8a
+    colleague: bool = False  # a parent works at the school
 
     def seal(self, keystore: KeyStore, pupil: str) -> bytes:
         """Seal this under the pupil's own key."""
-        data = {"first_name": self.first_name, "birth_date": self.birth_date.isoformat(), "group": self.group}
+        data = asdict(self) | {"birth_date": self.birth_date.isoformat()}
         return keystore.seal("pupil", pupil, json.dumps(data).encode(), aad("child", pupil))
 
 
@@ -61,7 +62,7 @@ def child_of(keystore: KeyStore, pupil: Pupil) -> Child:
     if pupil.sealed is None:
         raise not_found()
     data = json.loads(keystore.open("pupil", pupil.id, pupil.sealed, aad("child", pupil.id)))
-    return Child(data["first_name"], date.fromisoformat(data["birth_date"]), data.get("group"))
+    return Child(**data | {"birth_date": date.fromisoformat(data["birth_date"])})
 
 
 def contacts(keystore: KeyStore, session: Session, pupil: str) -> dict[str, Contact]:

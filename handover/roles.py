@@ -41,6 +41,7 @@ class Action(StrEnum):
     ACKNOWLEDGE = "acknowledge"
     RELEASE_IN_EMERGENCY = "release_in_emergency"
     RECORD_PAPER = "record_paper"
+    FLAG_PUPIL = "flag_pupil"
 
 
 _DESK = frozenset({Action.SEE_TRANSFERS, Action.CONFIRM_APPLICATION, Action.ACKNOWLEDGE})

@@ -222,13 +222,15 @@ def _take_over_key(session: Session, said: KeyStatement, index: int) -> None:
 
 
 def _logged(act: Act, leaves: Sequence[bytes], state: KeyLogState, board: str) -> None:
-    joined = isinstance(parse_statement(leaves[0]).statement, BoardCertificate)
+    said = parse_statement(leaves[0]).statement
+    joined = isinstance(said, BoardCertificate)
+    school = {} if isinstance(said, BoardCertificate) else {"school": said.school}
     log_entry(
         act,
         Did.BOARD_JOINED if joined else Did.KEYS_PUBLISHED,
         SERVICE,
         outcome="granted",
-        terms={"entries": len(leaves), "keylog": {"size": state.size, "root": state.root.hex()}},
+        terms=school | {"entries": len(leaves), "keylog": {"size": state.size, "root": state.root.hex()}},
         boards=[board],
     )
 

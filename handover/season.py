@@ -47,12 +47,20 @@ _IN_SEASON: Final = and_(Transfer.cancelled_at.is_(None), Transfer.received_at.i
 
 def set_group(parts: Parts, caller: Caller, once: Once, pupil: str, group: str | None) -> Answer:
     """Note in which class a pupil is now, or that it is in none."""
+    return _note(parts, caller, once, pupil, Did.GROUP_SET, group=group)
 
+
+def flag(parts: Parts, caller: Caller, once: Once, pupil: str, *, colleague: bool) -> Answer:
+    """Note that a parent of the pupil works at the school, or no longer: who asks for this file is worth a look."""
+    return _note(parts, caller, once, pupil, Did.PUPIL_FLAGGED, colleague=colleague)
+
+
+def _note(parts: Parts, caller: Caller, once: Once, pupil: str, did: Did, **noted: str | bool | None) -> Answer:
     def work(act: Act) -> Answer:
         row = own_pupil(act.session, caller, pupil)
-        row.sealed = replace(child_of(parts.keystore, row), group=group).seal(parts.keystore, pupil)
+        row.sealed = replace(child_of(parts.keystore, row), **noted).seal(parts.keystore, pupil)  # type: ignore[arg-type]
         terms = {"school": caller.school}
-        record(act, Did.GROUP_SET, staff(caller), outcome="granted", terms=terms, boards=[caller.board], pupil=pupil)
+        record(act, did, staff(caller), outcome="granted", terms=terms, boards=[caller.board], pupil=pupil)
         return {"pupil": pupil}
 
     with reading(parts.main) as session:

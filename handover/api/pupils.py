@@ -35,3 +35,12 @@ def change_custody(body: dict[str, Any], pupil: str) -> dict[str, Any]:
 def set_group(body: dict[str, Any], pupil: str) -> dict[str, Any]:
     """Note in which class a pupil is now."""
     return season.set_group(parts(), caller(), once(caller().school), pupil, body["group"])
+
+
+@blueprint.route("/<string(maxlength=64):pupil>/flag", methods=["PUT"])
+@signed(Action.FLAG_PUPIL)
+@blueprint.arguments(schemas.Flag)
+@blueprint.response(200)
+def flag(body: dict[str, Any], pupil: str) -> dict[str, Any]:
+    """Note that a parent of the pupil works at the school, so that the FG sees who asks for the file."""
+    return season.flag(parts(), caller(), once(caller().school), pupil, colleague=body["colleague"])

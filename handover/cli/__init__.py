@@ -28,6 +28,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "inbox": ("handover.cli.school:inbox", "List the transfers addressed to this school."),
     "fetch": ("handover.cli.school:fetch", "Ask for the sections of a transfer and open what is released."),
     "ack": ("handover.cli.school:ack", "Confirm receipt, and say whether the pupil was placed."),
+    "audit": ("handover.cli.audit:audit", "Examine the access log of a board, as its FG."),
     "journal": ("handover.cli.journal:journal", "Export the journal and verify an export offline."),
     "witness": ("handover.cli.witness:witness", "Watch the journal from another machine, and cosign it."),
 }

@@ -1,0 +1,281 @@
+"""Patterns worth a look: named questions to a board's access log, each with its reason and its limits as data.
+
+A pattern accuses nobody. It says: look here, and ask. All of them read the same entries once, newest first, and keep
+no more than a window of them.
+"""
+
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from typing import Final
+
+from consent.db import reading
+from consent.guardians import AMSTERDAM
+from consent.search import Criteria, Found
+from consent.tables import Pupil
+from consent.terms import Ground
+from handover import audit
+from handover.accesslog import Did
+from handover.idempotency import Answer
+from handover.parts import Examiner, Parts
+from handover.people import child_of
+from handover.transfers import time as time_of
+
+SHOWN: Final = 200
+"""How many findings of one pattern are shown; all are counted."""
+
+MANY: Final = 10
+MANY_WITHIN: Final = timedelta(hours=1)
+REFUSALS: Final = 5
+ATTEMPTS: Final = 3
+DAY: Final = timedelta(days=1)
+OPENS, CLOSES = time(7), time(19)
+SATURDAY: Final = 5
+SUMMER: Final = ((7, 20), (8, 10))
+"""The weeks of summer in which every region of the country has its holiday, as month and day, both included."""
+
+ACKNOWLEDGED_WITHIN: Final = timedelta(days=14)
+KEYS_BEFORE: Final = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A named question: why it is asked, in English and in Dutch."""
+
+    name: str
+    why: str
+    waarom: str
+
+
+PATTERNS: Final = (
+    Pattern(
+        "many_dossiers",
+        f"One person got files of {MANY} or more transfers within an hour.",
+        f"Eén persoon haalde binnen een uur de dossiers van {MANY} of meer overstappen op.",
+    ),
+    Pattern(
+        "outside_hours",
+        "A file was asked for before 7 or after 19 o'clock, at the weekend, or in the summer holiday.",
+        "Er is om een dossier gevraagd voor 7 uur, na 19 uur, in het weekend of in de zomervakantie.",
+    ),
+    Pattern(
+        "after_withdrawal",
+        "A section was asked for after consent to it had been withdrawn.",
+        "Er is om een onderdeel gevraagd nadat de toestemming ervoor was ingetrokken.",
+    ),
+    Pattern(
+        "colleagues_child",
+        "A file was asked for of a child that the school has flagged as a colleague's.",
+        "Er is gevraagd om het dossier van een kind van een collega. De school heeft dat kind gemarkeerd.",
+    ),
+    Pattern(
+        "repeated_refusals",
+        f"One person was refused {REFUSALS} times or more within a day.",
+        f"Eén persoon kreeg binnen een dag {REFUSALS} keer of vaker geen toegang.",
+    ),
+    Pattern(
+        "attempts",
+        f"One person asked {ATTEMPTS} times or more within a day for what isn't the school's.",
+        f"Eén persoon vroeg binnen een dag {ATTEMPTS} keer of vaker om iets dat niet voor de school is.",
+    ),
+    Pattern(
+        "emergency",
+        "A file went, or was to go, before the family had answered: two people said that it couldn't wait.",
+        "Een dossier ging weg voordat het gezin had geantwoord. Twee mensen vonden dat het niet kon wachten.",
+    ),
+    Pattern(
+        "paper",
+        "An answer was taken over from paper or from a talk, not given by the family itself.",
+        "Een antwoord is overgenomen van papier of uit een gesprek. Het gezin gaf het niet zelf door.",
+    ),
+    Pattern(
+        "not_acknowledged",
+        f"A file arrived, and {ACKNOWLEDGED_WITHIN.days} days later nobody had confirmed it.",
+        f"Een dossier is aangekomen, en na {ACKNOWLEDGED_WITHIN.days} dagen heeft niemand dat bevestigd.",
+    ),
+    Pattern(
+        "new_keys",
+        "A school got new keys, and a file went to it within a day.",
+        "Een school kreeg nieuwe sleutels, en binnen een dag ging er een dossier naartoe.",
+    ),
+)
+NAMES: Final = tuple(pattern.name for pattern in PATTERNS)
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A finding: which entries, of whom, when the newest of them was written."""
+
+    at: datetime
+    who: str | None
+    entries: tuple[int, ...]
+
+
+Finder = Callable[[Found, datetime], Iterator[Hit]]
+
+
+def look(parts: Parts, who: Examiner, since: date, until: date, names: Iterable[str] | None = None) -> Answer:
+    """Look for patterns in the board's own side from one day to another, both included; logged before it is shown."""
+    wanted = [pattern for pattern in PATTERNS if names is None or pattern.name in set(names)]
+    terms = {"since": since.isoformat(), "until": until.isoformat(), "patterns": " ".join(p.name for p in wanted)}
+    audit.write_down(parts, who, Did.AUDIT_PATTERNS, terms)
+    finders = {pattern.name: FINDERS[pattern.name](parts) for pattern in wanted}
+    hits: dict[str, list[Hit]] = defaultdict(list)
+    counts: dict[str, int] = defaultdict(int)
+    for found in audit.everything(parts, who.board, Criteria(since=since, until=until + DAY)):
+        if found.at is None:
+            continue
+        for name, finder in finders.items():
+            for hit in finder(found, found.at):
+                counts[name] += 1
+                if len(hits[name]) < SHOWN:
+                    hits[name].append(hit)
+    return {
+        "patterns": [
+            {
+                "name": pattern.name,
+                "why": pattern.why,
+                "waarom": pattern.waarom,
+                "count": counts[pattern.name],
+                "found": [_said(hit) for hit in hits[pattern.name]],
+            }
+            for pattern in wanted
+        ]
+    }
+
+
+def _said(hit: Hit) -> Answer:
+    return {"at": time_of(hit.at), "who": hit.who, "entries": list(hit.entries)}
+
+
+def _is_release(found: Found, *, granted: bool | None = None) -> bool:
+    if found.type != int(Did.RELEASE):
+        return False
+    return granted is None or (found.outcome == "granted") is granted
+
+
+def _person(found: Found) -> str | None:
+    return found.actor.id if found.actor else None
+
+
+def _alone(found: Found, at: datetime) -> Iterator[Hit]:
+    yield Hit(at, _person(found), (found.index,))
+
+
+@dataclass(slots=True)
+class _Crowd:
+    """Finds one person's entries of a kind that stand close together; each crowd is told once."""
+
+    wanted: Callable[[Found], bool]
+    enough: int
+    within: timedelta
+    distinct: bool = False
+    windows: dict[str, deque[tuple[datetime, int, str]]] = field(default_factory=lambda: defaultdict(deque))
+
+    def __call__(self, found: Found, at: datetime) -> Iterator[Hit]:
+        person = _person(found)
+        if person is None or not self.wanted(found):
+            return
+        window = self.windows[person]
+        window.append((at, found.index, str((found.terms or {}).get("transfer"))))
+        while window[0][0] - at > self.within:  # newest first: the far end is later
+            window.popleft()
+        crowd = {of for _, _, of in window} if self.distinct else window
+        if len(crowd) >= self.enough:
+            yield Hit(window[0][0], person, tuple(index for _, index, _ in window))
+            window.clear()
+
+
+def _outside_hours(found: Found, at: datetime) -> Iterator[Hit]:
+    local = at.astimezone(AMSTERDAM)
+    closed = not OPENS <= local.time() < CLOSES or local.weekday() >= SATURDAY
+    holiday = SUMMER[0] <= (local.month, local.day) <= SUMMER[1]
+    if _is_release(found) and (closed or holiday):
+        yield from _alone(found, at)
+
+
+def _after_withdrawal(found: Found, at: datetime) -> Iterator[Hit]:
+    if _is_release(found) and found.outcome == "WITHDRAWN":
+        yield from _alone(found, at)
+
+
+def _emergency(found: Found, at: datetime) -> Iterator[Hit]:
+    if found.type in audit.EMERGENCY or found.ground == Ground.EMERGENCY:
+        yield from _alone(found, at)
+
+
+def _paper(found: Found, at: datetime) -> Iterator[Hit]:
+    if found.type == int(Did.PAPER_RECORDED):
+        yield from _alone(found, at)
+
+
+@dataclass(slots=True)
+class _Flagged:
+    """Finds requests for children that their school flagged; a child is unsealed once per run."""
+
+    parts: Parts
+    known: dict[str, bool] = field(default_factory=dict)
+
+    def __call__(self, found: Found, at: datetime) -> Iterator[Hit]:
+        pupil = found.opened.pupil if found.opened else None
+        if pupil is not None and _is_release(found) and self._is_flagged(pupil):
+            yield from _alone(found, at)
+
+    def _is_flagged(self, pupil: str) -> bool:
+        if pupil not in self.known:
+            with reading(self.parts.main) as session:
+                row = session.get(Pupil, pupil)
+            self.known[pupil] = (
+                row is not None and row.sealed is not None and child_of(self.parts.keystore, row).colleague
+            )
+        return self.known[pupil]
+
+
+@dataclass(slots=True)
+class _Unacknowledged:
+    """Finds deliveries with no acknowledgement behind them; read newest first, so that comes first."""
+
+    now: datetime
+    acknowledged: set[str] = field(default_factory=set)
+
+    def __call__(self, found: Found, at: datetime) -> Iterator[Hit]:
+        transfer = str((found.terms or {}).get("transfer"))
+        if found.type == int(Did.ACKNOWLEDGED):
+            self.acknowledged.add(transfer)
+        late = self.now - at > ACKNOWLEDGED_WITHIN
+        if found.type == int(Did.DELIVERED) and late and transfer not in self.acknowledged:
+            self.acknowledged.add(transfer)  # told once
+            yield from _alone(found, at)
+
+
+@dataclass(slots=True)
+class _NewKeys:
+    """Finds files that went to a school within a day after its keys changed."""
+
+    releases: deque[tuple[datetime, int, str | None, str | None]] = field(default_factory=deque)
+
+    def __call__(self, found: Found, at: datetime) -> Iterator[Hit]:
+        while self.releases and self.releases[0][0] - at > KEYS_BEFORE:
+            self.releases.popleft()
+        if _is_release(found, granted=True):
+            self.releases.append((at, found.index, found.school, _person(found)))
+        elif found.type == int(Did.KEYS_PUBLISHED):
+            school = (found.terms or {}).get("school")
+            for when, index, to, person in self.releases:
+                if to == school:
+                    yield Hit(when, person, (found.index, index))
+
+
+FINDERS: Final[dict[str, Callable[[Parts], Finder]]] = {
+    "many_dossiers": lambda _: _Crowd(lambda f: _is_release(f, granted=True), MANY, MANY_WITHIN, distinct=True),
+    "outside_hours": lambda _: _outside_hours,
+    "after_withdrawal": lambda _: _after_withdrawal,
+    "colleagues_child": _Flagged,
+    "repeated_refusals": lambda _: _Crowd(lambda f: _is_release(f, granted=False), REFUSALS, DAY),
+    "attempts": lambda _: _Crowd(lambda f: f.type == int(Did.ATTEMPT), ATTEMPTS, DAY),
+    "emergency": lambda _: _emergency,
+    "paper": lambda _: _paper,
+    "not_acknowledged": lambda parts: _Unacknowledged(parts.clock()),
+    "new_keys": lambda _: _NewKeys(),
+}
