@@ -111,10 +111,10 @@ def listing(parts: Parts, caller: Caller, group: str | None, cursor: str | None)
     now = parts.clock()
     wanted = select(Transfer, Pupil).join(Pupil, Pupil.id == Transfer.pupil).where(Transfer.sender == caller.school)
     with reading(parts.main) as session:
-        found = session.execute(wanted.where(_IN_SEASON, Pupil.erased.is_(False))).tuples()
+        found = session.execute(wanted.where(_IN_SEASON, Pupil.erased.is_(False)))
         places = {_Place.of(parts, row, pupil): row for row, pupil in found}
         if cursor is not None:
-            last = session.execute(wanted.where(Transfer.id == cursor, Pupil.erased.is_(False))).tuples().one_or_none()
+            last = session.execute(wanted.where(Transfer.id == cursor, Pupil.erased.is_(False))).one_or_none()
             if last is None:
                 raise not_found()
             places = {place: row for place, row in places.items() if place > _Place.of(parts, *last)}
@@ -182,7 +182,7 @@ def _due(parts: Parts) -> Iterator[tuple[str, str]]:
     )
     while True:
         with reading(parts.main) as session:
-            batch = session.execute(wanted.where(Invitation.id > last)).tuples().all()
+            batch = session.execute(wanted.where(Invitation.id > last)).all()
         yield from batch
         if len(batch) < BATCH:
             return
