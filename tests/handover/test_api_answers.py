@@ -167,6 +167,15 @@ def test_a_key_is_its_schools_and_its_routes(lite: Story) -> None:
     assert case.for_sender()["state"] == "cancelled"
 
 
+def test_a_line_of_the_log_names_the_school_that_signed(lite: Story, capsys: pytest.CaptureFixture[str]) -> None:
+    configure()  # on the stream that is captured
+    expect(lite.region.send(PO, "GET", "/v1/transfers?side=sender"), 200)
+    expect(lite.region.http.get("/v1/health"), 200)
+    signed, public = list(lines(capsys.readouterr().err))[-2:]
+    assert (signed["route"], signed["school"]) == ("/v1/transfers", PO)
+    assert "school" not in public
+
+
 # Pages
 
 
