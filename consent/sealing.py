@@ -91,7 +91,7 @@ def seal_parts(
     about = (BY_PUPIL, pupil)
     by = {"staff": (BY_PERSON, person), "family": about, "service": (CLEAR, None)}[entry.actor.kind]
     keys = {"subject": about, "actor": by, "terms": about}
-    return {part: _seal(parts[part], *keys[part], _aad(part, place)) for part in PARTS}
+    return {part: _seal(parts[part], *keys[part], part_aad(part, place)) for part in PARTS}
 
 
 def put_together(row: Stored, parts: Mapping[str, bytes | None]) -> Opened:
@@ -141,7 +141,7 @@ def open_part(part: str, row: Stored, leaf: Leaf, owners: Mapping[bytes, OwnerKe
         if tag not in owners:
             return None
         try:
-            salted = owners[tag].open(salted, _aad(part, place))
+            salted = owners[tag].open(salted, part_aad(part, place))
         except ValueRefused:
             raise IntegrityBroken(f"its {part} doesn't open", row.index) from None
     if len(salted) < SALT_SIZE:
@@ -167,6 +167,7 @@ def _seal(salted: bytes, whose: bytes, owner: OwnerKey | None, aad: bytes) -> by
     return whose + owner.seal(salted, aad)
 
 
-def _aad(part: str, place: Place) -> bytes:
+def part_aad(part: str, place: Place) -> bytes:
+    """Say where a part belongs."""
     origin, index, hashed = place
     return b"".join((_AAD, _PART[part], index.to_bytes(8, "big"), hashed, origin.encode()))

@@ -38,6 +38,7 @@ _HEAD = b'{"hash":"%b","leaf":"%b","n":%d,'
 _ANY_HEAD = re.compile(rb'\{"hash":"([0-9a-f]{64})","leaf":"[0-9a-f]{196}","n":(0|[1-9][0-9]*),')
 _BARE = re.compile(rb'\{"hash":"([0-9a-f]{64})","n":(0|[1-9][0-9]*)\}\n')
 _NEWLINE = ord("\n")
+_COMMITTED = {part: slice(2 + 32 * at, 34 + 32 * at) for at, part in enumerate(PARTS)}
 _BODY = SEES["subject"] | SEES["terms"]
 _MAY_GO = {ERASE: WHOLE, STAFF_ERASED: SEES["actor"]}
 _MUST_GO = {ERASE: _BODY, STAFF_ERASED: SEES["actor"]}
@@ -102,8 +103,8 @@ class _Run:
     heard: int = 0
     wanted: bytearray = field(default_factory=bytearray)  # of each entry: the parts that have to be there,
     there: bytearray = field(default_factory=bytearray)  # those that are,
-    may_go: bytearray = field(default_factory=bytearray)  # and those that an erasure lets go,
-    must_go: bytearray = field(default_factory=bytearray)  # or makes go
+    may_go: bytearray = field(default_factory=bytearray)  # and, up to the last one that was erased: those that an
+    must_go: bytearray = field(default_factory=bytearray)  # erasure lets go, or makes go
     boards: dict[str, int] = field(default_factory=dict)
     last: Checkpoint | None = None
     held: int = 0
@@ -167,7 +168,8 @@ class _Run:
         self.waiting.append(self._stated(_BARE.fullmatch(whole(line))))
         self.size += 1
         self.others += 1
-        self._note(0, 0)
+        self.wanted.append(0)
+        self.there.append(0)
         if self.kept is not None and self.kept.size == self.size:
             self._compare_kept()
 
@@ -179,32 +181,26 @@ class _Run:
             raise Unreadable("it is missing")
         return unhexlify(head[1])
 
-    def _note(self, wanted: int, there: int) -> None:
-        self.wanted.append(wanted)
-        self.there.append(there)
-        self.may_go.append(0)
-        self.must_go.append(0)
-
     def _contents(self, line: bytes, leaf: bytes, index: int) -> None:  # (2)
         there, wanted = 0, WHOLE
         try:
             parts, row = read_parts(line)
-            committed = parse_leaf(leaf, index)
-            for part, stated in zip(PARTS, committed[1:], strict=True):
-                if part in parts:
-                    there |= SEES[part]
-                    if commitment(part, parts[part][0]) != stated:
-                        self.find(index, f"its {part} isn't what the leaf commits to")
+            type_ = parse_leaf(leaf, index).type
+            for part, (salted, _) in parts.items():
+                there |= SEES[part]
+                if commitment(part, salted) != leaf[_COMMITTED[part]]:
+                    self.find(index, f"its {part} isn't what the leaf commits to")
             self._count_boards(index, row["boards"])
             terms = parts["terms"][1] if "terms" in parts else None
             if self.board in row["told"]:
                 wanted = 0
-                self._compare_heard(index, row, committed.type, terms)
+                self._compare_heard(index, row, type_, terms)
             elif "subject" in parts and terms is not None:
-                self._compare_clear(index, row, committed.type, terms, parts["subject"][1])
+                self._compare_clear(index, row, type_, terms, parts["subject"][1])
         except (KeyError, TypeError, ValueError, AttributeError, StopIteration, RecursionError, IntegrityBroken):
             self.find(index, "its line isn't an entry of this format")
-        self._note(wanted, there)
+        self.wanted.append(wanted)
+        self.there.append(there)
 
     def _count_boards(self, index: int, boards: dict[str, int]) -> None:  # (4)
         own = boards if self.board is None else {self.board: boards[self.board]}
@@ -224,6 +220,8 @@ class _Run:
 
     def _erasure(self, index: int, type_: int, erased: list[int]) -> None:
         may, must = _MAY_GO[type_], _MUST_GO[type_]
+        for bits in (self.may_go, self.must_go):
+            bits.extend(bytes(index - len(bits)))
         for gone in erased:
             if not 0 <= gone < index:
                 self.find(index, "it erases what wasn't there yet")
@@ -276,6 +274,8 @@ class _Run:
                 self.find(None, f"the first {self.size} entries aren't those of the checkpoint kept elsewhere")
 
     def _finish(self) -> None:
+        for bits in (self.may_go, self.must_go):
+            bits.extend(bytes(self.size - len(bits)))
         if self.last is None or self.last.size != self.size:
             self.find(None, "the export doesn't end with a checkpoint over all its entries")
         if self.kept is not None and not self.kept_seen:

@@ -1,111 +1,53 @@
-"""Figures of the journal: what verifying an export costs beside hashing alone, and a proof as the tree grows.
+"""Figures of the journal at a million entries: verifying and writing an export, searching, and proving.
 
-The journals are filled in bulk through the functions that an act goes through, and written out by the export itself.
+Each is set against what it should cost: a bare pass over the leaves, or the same on a small journal.
 """
 
-import tempfile
+import subprocess
+import sys
+import time
 from binascii import unhexlify
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
+from typing import Any, BinaryIO, cast
 
-from sqlalchemy import insert
-
-from consent import tree
-from consent.db import Keys, Main, open_engine, reading, writing
-from consent.entry import PARTS, Actor, Entry, Leaf, commitment, print_parts, section_bits
-from consent.fields import by_terms
-from consent.journal import Journal
-from consent.keystore import KeyStore, OwnerKey
-from consent.ledger import BOOK
-from consent.sealing import seal_parts
-from consent.tables import JournalBoard, JournalLeaf, JournalLookup, JournalPart
+from consent.db import reading
+from consent.exported import LEAF
+from consent.journal import Criteria
+from consent.terms import Section
 from consent.verify import verify_export
-from crypto.keys import SignKey
-from crypto.merkle import leaf_hash
-from tests.bench.table import Row, at_most, compare
-from tests.consent.story import PUPIL, Story, T
+from tests.bench.bulk import BEGIN, BOARDS, KEY, Bulk, bulk, person, pupil, school
+from tests.bench.table import Row, Verdict, at_most, compare
 
-ORIGIN, BOARDS = "journal.example", ("board-a", "board-b")
-KEY = SignKey.from_seed(bytes(32), "journal")
-TABLES = (JournalLeaf, JournalPart, JournalLookup)
-SMALL, LARGE = 10_000, 100_000
-PROOFS = 50
-BATCH = 5_000
+SMALL, MIDDLE, LARGE = 10_000, 100_000, 1_000_000
+PROOFS, PAGES, PAGE, MEGABYTES = 50, 20, 10, 256
+EXPORTED = 50_000
+ROUNDS = 3
+
+_PEAK = """
+import resource, sys
+from pathlib import Path
+from consent.verify import verify_export
+assert verify_export(Path(sys.argv[1]))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
 
 
-def rows() -> list[Row]:
+def rows(large: int = LARGE, middle: int = MIDDLE, small: int = SMALL) -> list[Row]:
     """Measure the journal's rows of the ledger's table."""
-    with tempfile.TemporaryDirectory() as folder:
-        small, large = Filled(Path(folder, "small"), SMALL), Filled(Path(folder, "large"), LARGE)
-        found = [*verifying(large), proving(small, large)]
-        small.close()
-        large.close()
-    return found
-
-
-class Filled:
-    """A journal of a size on SQLite, its newest checkpoint, and its export."""
-
-    def __init__(self, folder: Path, count: int) -> None:
-        folder.mkdir()
-        self.main, self.keys = (open_engine(f"sqlite:///{folder / name}.sqlite") for name in ("main", "keys"))
-        Main.metadata.create_all(self.main)
-        Keys.metadata.create_all(self.keys)
-        self.size, self.keystore = count, KeyStore(self.keys, folder / "epochs")
-        self.journal = Journal(self.main, self.keystore, KEY, ORIGIN, lambda: T)
-        self.journal.initialise()
-        self._fill()
-        self.path = folder / "export.jsonl"
-        with reading(self.main) as session, self.path.open("wb") as out:
-            self.checkpoint = self.journal.checkpoint(session)
-            self.journal.export(session, out)
-
-    def _fill(self) -> None:
-        key, entry = self.keystore.new_key("pupil", PUPIL), grant()
-        with writing(self.main) as session:
-            head = tree.load(session, ORIGIN, KEY.public, lock=True)
-            assert head is not None
-            for begin in range(0, self.size, BATCH):
-                rows = [_rows(head, key, entry) for _ in range(begin, begin + BATCH)]
-                for table, values in zip(
-                    (JournalLeaf, JournalPart, JournalLookup), zip(*rows, strict=True), strict=True
-                ):
-                    session.execute(insert(table), values)
-                numbered = [{"index": i, "board": b, "number": i + 1} for i in range(begin, head.size) for b in BOARDS]
-                session.execute(insert(JournalBoard), numbered)
-            tree.save(session, head, ORIGIN, KEY)
-
-    def close(self) -> None:
-        """Let go of both databases."""
-        self.main.dispose()
-        self.keys.dispose()
-
-
-def _rows(head: tree.Head, key: OwnerKey, entry: Entry) -> tuple[dict[str, object], ...]:
-    index = head.size
-    parts = print_parts(entry, index + 1, dict.fromkeys(BOARDS, index + 1), T)
-    leaf = Leaf(entry.type, *(commitment(part, parts[part]) for part in PARTS)).print()
-    hashed = leaf_hash(leaf)
-    head.append(hashed)
-    sealed = seal_parts(parts, entry, key, None, (ORIGIN, index, hashed))
-    clear = {"book": entry.book, "type": entry.type, "day": T.date(), "sections": section_bits(entry.sections)}
-    clear |= {"ground": entry.ground, "number": index + 1, "pupil_tag": key.tag}
-    return {"index": index, "leaf": leaf, "hash": hashed}, {"index": index, **sealed}, {"index": index, **clear}
-
-
-def grant() -> Entry:
-    """Give a guardian's consent as an entry of the ledger."""
-    event = Story().tell("GRANT", "g1")
-    by = Actor("family", event.by.person, by_terms(event.by))
-    return Entry(BOOK, event.kind, PUPIL, by, event.to_terms(), BOARDS, ("okr", "lvs"), "consent", numbered=True)
+    most = bulk(large)
+    path = most.export()
+    found = [*verifying(most, path), memory(most, path), exporting(most)]
+    return [*found, *searching(bulk(small), most), proving(bulk(middle), most)]
 
 
 def bare_pass(path: Path) -> bytes:
     """Hash the leaves that stand in a file into their root, level by level: no checks, nothing else read."""
     with path.open("rb") as file:
-        level = [sha256(b"\0" + unhexlify(line[83:279])).digest() for line in file if line.startswith(b'{"hash"')]
+        level = [sha256(b"\0" + unhexlify(line[LEAF])).digest() for line in file if line.startswith(b'{"hash"')]
     while len(level) > 1:
         odd = level[-1:] if len(level) % 2 else []
         pairs = zip(level[::2], level[1::2], strict=False)
@@ -113,23 +55,93 @@ def bare_pass(path: Path) -> bytes:
     return level[0]
 
 
-def verifying(journal: Filled) -> list[Row]:
+def verifying(journal: Bulk, path: Path) -> list[Row]:
     """Verify an export with the log's key and a checkpoint from elsewhere, beside hashing its leaves."""
 
     def verify(hashes_only: bool) -> None:
-        report = verify_export(journal.path, KEY.public, journal.checkpoint, hashes_only=hashes_only)
+        report = verify_export(path, KEY.public, journal.checkpoint, hashes_only=hashes_only)
         assert report, report.findings
         assert report.size == journal.size
 
-    peer = partial(bare_pass, journal.path)
-    cases = (("verify an export of 100,000, hashes only", True, 1.5), ("the same, every part", False, 10))
+    peer = partial(bare_pass, path)
+    cases = ((f"verify an export of {journal.size:,}, hashes only", True, 1.5), ("the same, every part", False, 10))
     return [
-        at_most(label, *compare(partial(verify, only), peer, 5), limit, "a bare Merkle pass over its leaves")
+        at_most(label, *compare(partial(verify, only), peer, ROUNDS), limit, "a bare Merkle pass over its leaves")
         for label, only, limit in cases
     ]
 
 
-def proofs(journal: Filled) -> Callable[[], None]:
+def memory(journal: Bulk, path: Path) -> Row:
+    """Verify every part in a process of its own, and see how much memory it ever held."""
+    ran = subprocess.run([sys.executable, "-c", _PEAK, str(path)], capture_output=True, text=True, check=True)
+    peak = int(ran.stdout) / 1024
+    return _limit(f"memory to verify {journal.size:,} entries", f"{peak:.0f} MB", peak / MEGABYTES, f"{MEGABYTES} MB")
+
+
+def exporting(journal: Bulk) -> Row:
+    """Write entries out, opened, and count them by the second; nothing was promised but the figure."""
+
+    class Enough(Exception):
+        pass
+
+    class Sink:
+        lines = 0
+
+        def write(self, data: bytes) -> int:
+            self.lines += 1
+            if self.lines > EXPORTED:
+                raise Enough
+            return len(data)
+
+    begin = time.perf_counter()
+    try:
+        with reading(journal.main) as session:
+            journal.journal.export(session, cast(BinaryIO, Sink()))
+    except Enough:
+        pass
+    rate = min(EXPORTED, journal.size) / (time.perf_counter() - begin)
+    return Row("export of the journal", f"{rate:,.0f} entries/s", "-", "-", "a figure", "OK")
+
+
+def searching(small: Bulk, large: Bulk) -> list[Row]:
+    """Search by each criterion in the large journal and in the small one: a page from the top, and one from below."""
+    day = (BEGIN + timedelta(days=2)).date()
+    board, at = BOARDS[1], 1
+    criteria: dict[str, dict[str, Any]] = {
+        "nothing": {},
+        "pupil": {"pupil": pupil(at)},
+        "person": {"person": person(at)},
+        "school": {"school": school(at)},
+        "section": {"section": Section.SUPPORT},
+        "ground": {"ground": "statutory"},
+        "outcome": {"outcome": "WITHDRAWN"},
+        "type": {"type": 0x27},
+        "period": {"since": day, "until": day + timedelta(days=2)},
+    }
+    found = []
+    for name, said in criteria.items():
+        one = Criteria(**said)
+        ours, peer = compare(_pages(large, board, one), _pages(small, board, one), ROUNDS)
+        label = f"a page of a search by {name}, {large.size:,} entries"
+        found.append(at_most(label, ours / PAGES, peer / PAGES, 3, f"in {small.size:,}"))
+    return found
+
+
+def _pages(journal: Bulk, board: str, criteria: Criteria) -> Callable[[], None]:
+    """Go down page after page, and begin again at the top where they end."""
+
+    def work() -> None:
+        before = None
+        with reading(journal.main) as session:
+            for _ in range(PAGES):
+                found = journal.journal.search(session, board, criteria, before, PAGE)
+                assert found or before is not None
+                before = found[-1].index if len(found) == PAGE else None
+
+    return work
+
+
+def proofs(journal: Bulk) -> Callable[[], None]:
     """Prove entries all over the journal, each in a transaction of its own."""
 
     def work() -> None:
@@ -140,7 +152,13 @@ def proofs(journal: Filled) -> Callable[[], None]:
     return work
 
 
-def proving(small: Filled, large: Filled) -> Row:
+def proving(small: Bulk, large: Bulk) -> Row:
     """Prove inclusion in the larger tree and in the smaller."""
     ours, peer = compare(proofs(large), proofs(small))
-    return at_most("an inclusion proof at 100,000 entries", ours / PROOFS, peer / PROOFS, 1.3, "at 10,000")
+    label = f"an inclusion proof at {large.size:,} entries"
+    return at_most(label, ours / PROOFS, peer / PROOFS, 1.3, f"at {small.size:,}")
+
+
+def _limit(work: str, ours: str, ratio: float, limit: str) -> Row:
+    verdict: Verdict = "OK" if ratio < 1 else "MISSED"
+    return Row(work, ours, f"limit {limit}", f"{ratio:.2f}x of it", f"< {limit}", verdict)
