@@ -9,11 +9,13 @@ import io
 import json
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from werkzeug.test import TestResponse
 
+from consent.guardians import AMSTERDAM
 from consent.terms import Section
 from crypto.bundle import Reader
 from crypto.seal import Content
@@ -57,6 +59,71 @@ def _withdrawn_and_destroyed(region: Region, child: Child) -> str:
     return transfer
 
 
+def _propose(region: Region, transfer: str, section: str) -> str:
+    """Let one of the sender's staff propose to release a section in an emergency."""
+    until = (datetime.now(UTC) + timedelta(hours=3)).isoformat()
+    body = {"ground": "meldcode", "sections": [section], "until": until, "reason": "Er is haast bij."}
+    proposal: str = region.post(SENDER, f"/v1/transfers/{transfer}/emergency", body, 201)["proposal"]
+    return proposal
+
+
+def _emergency(region: Region, transfer: str, section: str) -> str:
+    """Let two of the sender's staff release a section in an emergency; gives its event."""
+    path = f"/v1/transfers/{transfer}/emergency/{_propose(region, transfer, section)}/confirm"
+    event: str = region.post(SENDER, path, {}, staff="s-2")["event"]
+    return event
+
+
+def _paper(region: Region, transfer: str, person: str, **answers: str) -> None:
+    """Let staff take an answer over from paper."""
+    path = f"/v1/transfers/{transfer}/paper"
+    body = {
+        "person": person,
+        "answers": answers,
+        "notice": region.send(SENDER, "GET", path).get_json()["notice"]["sha256"],
+        "scan": "5" * 64,
+        "witness": "s-2",
+        "collected": "meeting",
+        "signed_on": datetime.now(AMSTERDAM).date().isoformat(),
+    }
+    region.post(SENDER, path, body)
+
+
+BOTH = {"okr": CANARY, "reports": REPORT}
+
+
+def _given_in_an_emergency(region: Region, child: Child) -> str:
+    transfer = _story(region, child, ("okr", "reports"), BOTH)
+    _emergency(region, transfer, "okr")
+    return transfer
+
+
+def _proposed_in_an_emergency(region: Region, child: Child) -> str:
+    transfer = _story(region, child, ("okr", "reports"), BOTH, okr="yes")
+    _propose(region, transfer, "reports")
+    return transfer
+
+
+def _emergency_ended(region: Region, child: Child) -> str:
+    transfer = _story(region, child, ("okr", "reports"), BOTH, okr="yes")
+    event = _emergency(region, transfer, "reports")
+    region.post(SENDER, f"/v1/transfers/{transfer}/emergency/{event}/end", {})
+    return transfer
+
+
+def _yes_on_paper(region: Region, child: Child) -> str:
+    transfer = _story(region, child, ("okr", "reports"), BOTH, okr="yes")
+    for person in child.persons:
+        _paper(region, transfer, person, reports="yes")
+    return transfer
+
+
+def _no_on_paper(region: Region, child: Child) -> str:
+    transfer = _story(region, child, ("okr", "reports"), BOTH, okr="yes", reports="yes")
+    _paper(region, transfer, child.persons[0], reports="no")
+    return transfer
+
+
 STORIES: dict[str, Callable[[Region, Child], str]] = {
     "never asked": _never_asked,
     "empty": _empty,
@@ -64,6 +131,11 @@ STORIES: dict[str, Callable[[Region, Child], str]] = {
     "refused": _refused,
     "withdrawn": _withdrawn,
     "withdrawn and destroyed": _withdrawn_and_destroyed,
+    "the other section given in an emergency": _given_in_an_emergency,
+    "proposed for an emergency": _proposed_in_an_emergency,
+    "an emergency that was ended": _emergency_ended,
+    "a yes on paper within its week": _yes_on_paper,
+    "a no on paper": _no_on_paper,
 }
 
 
@@ -71,7 +143,7 @@ def _story(region: Region, child: Child, asked: tuple[str, ...], contents: dict[
     transfer = region.transfer(child, SENDER, RECEIVER, sections=asked)
     tokens = [region.invite(SENDER, transfer, person) for person in child.persons]
     region.upload(SENDER, transfer, region.seal(transfer, SENDER, RECEIVER, contents)[0])
-    for token in tokens:
+    for token in tokens if answers else ():
         region.answer(token, **answers)
     return transfer
 
