@@ -236,7 +236,6 @@ def _take_in(
     if before is not None:
         start_shredding(parts, act, transfer, before, core.sections, why="superseded")
         replaced.append(before.id)
-        told = _tell_readers(parts, act, transfer, before)
     bundle = Bundle(
         id=b64(core.bundle),
         transfer=transfer.id,
@@ -253,6 +252,8 @@ def _take_in(
     act.session.add_all(
         BundleSection(bundle=bundle.id, section=name, object=place) for name, place in received.objects.items()
     )
+    if before is not None:
+        told = _tell_readers(parts, act, transfer, before, bundle)
     keylog = keylog_state(act.session)
     entry = record(
         act,
@@ -274,9 +275,12 @@ def _take_in(
     return {"bundle": bundle.id, "index": entry.index, "supersedes": supersedes, "told": told}
 
 
-def _tell_readers(parts: Parts, act: Act, transfer: Transfer, before: Bundle) -> int:
-    """Tell everybody who saw the version before that there is a newer one; the receiver sees it in its inbox."""
-    old = set(versions_of(before).values())
+def _tell_readers(parts: Parts, act: Act, transfer: Transfer, before: Bundle, bundle: Bundle) -> int:
+    """Tell everybody who saw what has changed that there is a newer version; the receiver sees it in its inbox.
+
+    What was only sealed again, for a new key, has the version ids it had.
+    """
+    old = set(versions_of(before).values()) - set(versions_of(bundle).values())
     readers = {
         event.by.person
         for event in parts.ledger.history(act.session, transfer.pupil).known
