@@ -49,7 +49,7 @@ INFORMATION: Final = {
 _NOT_THEIRS: Final = frozenset({Kind.REQUEST, Kind.REQUEST_DECIDED, Kind.VIEW, Kind.INZAGE})
 """What others of the family did that says more of them than of the child."""
 
-_INNER: Final = frozenset({"v", "key", "witness", "second", "stands_for", "holders"})
+_INNER: Final = frozenset({"v", "id", "key", "witness", "second", "stands_for", "holders"})
 
 
 def everything(parts: Parts, act: Act, visitor: Visitor, known: Sequence[Event]) -> Answer:
@@ -155,6 +155,7 @@ def _event(event: Event, visitor: Visitor) -> Answer:
             for one in event.holders
         ]
     return {
+        "event": event.id,
         "kind": event.kind.name.lower(),
         "at": time(event.recorded_at),
         "by": {"role": str(event.by.role), "you": by_you},

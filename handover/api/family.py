@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from handover import family
+from handover import family, familylog, rights
 from handover.api import schemas
 from handover.api.door import Blueprint, once, parts, public
 from handover.question import question as ask
@@ -62,3 +62,30 @@ def view(body: dict[str, Any]) -> dict[str, Any]:
 def objection(body: dict[str, Any]) -> dict[str, Any]:
     """Object to sections that the law lets the school send."""
     return family.objection(parts(), once, body)
+
+
+@blueprint.route("/log", methods=["POST"])
+@public
+@blueprint.arguments(schemas.LogPage)
+@blueprint.response(200)
+def log(body: dict[str, Any]) -> dict[str, Any]:
+    """Show who had which section of the child's file, when, what for, and on which consent."""
+    return familylog.show(parts(), body["token"], body.get("before"))
+
+
+@blueprint.route("/rights", methods=["POST"])
+@public
+@blueprint.arguments(schemas.RightAsked)
+@blueprint.response(200)
+def ask_right(body: dict[str, Any]) -> dict[str, Any]:
+    """Ask for access, correction, erasure, restriction or a portable copy."""
+    return rights.ask(parts(), once, body)
+
+
+@blueprint.route("/requests", methods=["POST"])
+@public
+@blueprint.arguments(schemas.Token)
+@blueprint.response(200)
+def requests(body: dict[str, Any]) -> dict[str, Any]:
+    """List one's own requests and objections, with what the school said."""
+    return rights.mine(parts(), body["token"])

@@ -1,0 +1,37 @@
+"""Routes of the school that answers a family's requests."""
+
+from typing import Any
+
+from handover import rulings
+from handover.api import schemas
+from handover.api.door import Blueprint, caller, once, parts, signed
+from handover.roles import Action
+
+blueprint = Blueprint("requests", __name__, url_prefix="/v1/requests", description="What families ask under the AVG")
+
+
+@blueprint.route("", methods=["GET"])
+@signed(Action.SEE_REQUESTS)
+@blueprint.arguments(schemas.Requests, location="query")
+@blueprint.response(200)
+def list_requests(query: dict[str, Any]) -> dict[str, Any]:
+    """Show a page of what waits for this school, and of the restrictions in force."""
+    return rulings.listing(parts(), caller(), query.get("cursor"))
+
+
+@blueprint.route("/<string(maxlength=64):event>/decision", methods=["POST"])
+@signed(Action.DECIDE_REQUEST)
+@blueprint.arguments(schemas.RequestRuling)
+@blueprint.response(200)
+def decide_request(body: dict[str, Any], event: str) -> dict[str, Any]:
+    """Decide on a request for correction or erasure, or say that it needs longer, with a reason."""
+    return rulings.decide(parts(), caller(), once(caller().school), event, body)
+
+
+@blueprint.route("/<string(maxlength=64):event>/lifting", methods=["POST"])
+@signed(Action.DECIDE_REQUEST)
+@blueprint.arguments(schemas.Lifting)
+@blueprint.response(200)
+def lift_restriction(body: dict[str, Any], event: str) -> dict[str, Any]:
+    """End a restriction, by two members of staff and with a reason."""
+    return rulings.lift(parts(), caller(), once(caller().school), event, body)

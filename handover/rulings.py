@@ -1,0 +1,314 @@
+"""What a school says to a family's requests (AVG art. 12, 16 to 19): the list of open ones, decisions, reminders.
+
+A request is answered by the school that sent the invitation through which it came. A correction counts as granted only
+when each receiver has a version made after the request; an erasure only by two, and when nothing stops it. Who asked is
+told of every decision, and the board's FG of what is due within a week or overdue, once each.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import date, timedelta
+from typing import Any, Final
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from consent.db import reading
+from consent.entry import Opened
+from consent.events import Draft, Event, Kind
+from consent.journal import Act, Actor, Criteria
+from consent.tables import Pupil
+from consent.terms import Right, Ruling
+from crypto.encoding import JSON
+from handover import erasure
+from handover.accesslog import BOOK, SERVICE, Did, record, staff
+from handover.asked import AT_ONCE, EXTENDED, Asked, asked, due_after
+from handover.bundles import handed_out, newest
+from handover.dpos import mails_of
+from handover.errors import RequestRefused, not_found
+from handover.idempotency import Answer, Once, carry_out, earlier
+from handover.insight import words_about
+from handover.notices import date_in_words
+from handover.outbox import deliver, post, post_to_dpo
+from handover.parts import Caller, Parts
+from handover.people import reachable, staff_actor
+from handover.rights import print_asked, what_stops
+from handover.tables import Board, Transfer, Words
+from handover.transfers import boards_of, tell_receiver
+from handover.words import keep_words
+
+PAGE: Final = 50
+DAYS_BEFORE: Final = 7
+LOOKED_BACK: Final = timedelta(days=180)
+"""How far back reminders look: further than the longest term, and a sweep that didn't run for weeks."""
+
+_Page = tuple[list[Opened], int | None]
+_KINDS: Final = (Kind.REQUEST, Kind.OBJECT)
+_DECIDED: Final = frozenset({Right.RECTIFICATION, Right.ERASURE})
+_TEXTS: Final = {"due_soon": "request_due", "overdue": "request_overdue"}
+
+
+def listing(parts: Parts, caller: Caller, before: int | None) -> Answer:
+    """Show a page of the requests and objections that wait for the caller's school, and the restrictions in force.
+
+    Newest first, from below the index `before`. A page looks at so many requests, and may show fewer.
+    """
+    with reading(parts.main) as session:
+        page, following = _page(parts, session, caller.board, before)
+        shown = []
+        for pupil, one in _asked_of(parts, session, page):
+            row = _transfer_of(session, one.event.id)
+            if row is not None and row.sender == caller.school and (one.waits or one.state == "in_force"):
+                words = words_about(parts, session, pupil)
+                by = {"person": one.event.by.person, "role": str(one.event.by.role)}
+                left = one.days_left(parts.clock()) if one.waits else None
+                shown.append(print_asked(one, words) | by | {"pupil": pupil, "transfer": row.id, "days_left": left})
+    return {"requests": shown, "next": following}
+
+
+def decide(parts: Parts, caller: Caller, once: Once, request: str, body: Mapping[str, Any]) -> Answer:
+    """Record the school's decision on a request for correction or erasure, or that it needs longer; who asked is told.
+
+    Raises RequestRefused: for one that isn't there or isn't this school's, that needs no decision, that can't be
+    granted yet (NEW_VERSION_NEEDED, ERASURE_STOPPED), or can't be put off any more (TOO_LATE).
+    """
+    ruling = Ruling(body["ruling"])
+
+    def work(act: Act) -> Answer:
+        row, one = _own(parts, act.session, caller, request)
+        if one.event.right not in _DECIDED:
+            raise RequestRefused("NOTHING_TO_DECIDE", 409, "This was answered at once, or is decided elsewhere.")
+        longer = due_after(one.event.recorded_at, EXTENDED)
+        if ruling is Ruling.EXTENDED and one.due <= act.now:
+            raise RequestRefused("TOO_LATE", 409, "The term is over; it can't be made longer any more.")
+        if ruling in (Ruling.GRANTED, Ruling.PARTLY):
+            _may_be_granted(parts, act, one, body)
+        draft = Draft(
+            kind=Kind.REQUEST_DECIDED,
+            key=f"ruling-{request}-{once.key}",
+            by=staff_actor(caller),
+            subject=row.pupil,
+            request=request,
+            ruling=ruling,
+            article=body.get("article"),
+            second=_second(caller, body),
+            valid_until=longer if ruling is Ruling.EXTENDED else None,
+        )
+        event = _record(parts, act, row, draft, body["reason"])
+        if ruling is Ruling.EXTENDED:
+            _tell(parts, act, one, "request_extended", until=date_in_words(longer))
+        else:
+            _tell(parts, act, one, "request_decided")
+        if one.event.right is Right.RECTIFICATION and ruling in (Ruling.GRANTED, Ruling.PARTLY):
+            _pass_on(act, caller, row.pupil)
+        return {"request": request, "event": event.id, "ruling": str(ruling)}
+
+    return _carried_out(parts, caller, once, request, work)
+
+
+def lift(parts: Parts, caller: Caller, once: Once, request: str, body: Mapping[str, Any]) -> Answer:
+    """End the restriction that came with a request, by two members of staff and with a reason; who asked is told."""
+
+    def work(act: Act) -> Answer:
+        row, one = _own(parts, act.session, caller, request)
+        if one.restriction is None or one.closed is not None:
+            raise RequestRefused("NOTHING_TO_LIFT", 409, "There is no restriction here that holds.")
+        draft = Draft(
+            kind=Kind.RESTRICT,
+            key=f"lifted-{request}-{once.key}",
+            by=staff_actor(caller),
+            subject=row.pupil,
+            sections=one.restriction.sections,
+            withdraws=one.restriction.id,
+            second=_second(caller, body),
+        )
+        event = _record(parts, act, row, draft, body["reason"])
+        _tell(parts, act, one, "restriction_lifted")
+        return {"request": request, "event": event.id}
+
+    return _carried_out(parts, caller, once, request, work)
+
+
+def remind(parts: Parts) -> int:
+    """Write to the FGs what is due within a week, and once more what is overdue; gives how many were written."""
+    now, written = parts.clock(), 0
+    for board, pupil, one in _lately(parts):
+        if one.waits and one.days_left(now) <= DAYS_BEFORE:
+            written += _remind(parts, board, pupil, one.event.id)
+    deliver(parts)
+    return written
+
+
+def finish(parts: Parts) -> int:
+    """Carry out the erasures that were granted and not finished, because a process ended in between; gives how many."""
+    granted = [pupil for _, pupil, one in _lately(parts) if _is_to_be_erased(one)]
+    return sum(_erase(parts, pupil, SERVICE) for pupil in granted)
+
+
+# ---- finding requests
+
+
+def _page(parts: Parts, session: Session, board: str, before: int | None, since: date | None = None) -> _Page:
+    """Give a board's newest requests and objections below an index, and where the next page begins."""
+    found = [
+        one
+        for kind in _KINDS
+        for one in parts.journal.search(session, board, Criteria(type=int(kind), since=since), before, PAGE)
+    ]
+    page = sorted(found, key=lambda one: one.index, reverse=True)[:PAGE]
+    return [one.opened for one in page if one.opened], page[-1].index if len(page) == PAGE else None
+
+
+def _asked_of(parts: Parts, session: Session, page: Iterable[Opened]) -> Iterator[tuple[str, Asked]]:
+    """Give how each of these requests stands, with its pupil; what was answered at once is passed over."""
+    histories: dict[str, list[Asked]] = {}
+    for opened in page:
+        if opened.pupil is not None and opened.terms.get("right") not in AT_ONCE:
+            if opened.pupil not in histories:
+                histories[opened.pupil] = asked(parts.ledger.history(session, opened.pupil).known)
+            yield from ((opened.pupil, one) for one in histories[opened.pupil] if one.event.index == opened.index)
+
+
+def _lately(parts: Parts) -> Iterator[tuple[str, str, Asked]]:
+    """Give what was asked of every board as far as reminders look back: board, pupil, and how it stands."""
+    since = (parts.clock() - LOOKED_BACK).date()
+    with reading(parts.main) as session:
+        boards = session.scalars(select(Board.code).order_by(Board.code)).all()
+    for board in boards:
+        before: int | None = None
+        while True:
+            with reading(parts.main) as session:
+                page, before = _page(parts, session, board, before, since)
+                found = list(_asked_of(parts, session, page))
+            yield from ((board, pupil, one) for pupil, one in found)
+            if before is None:
+                break
+
+
+def _transfer_of(session: Session, request: str) -> Transfer | None:
+    words = session.get(Words, request)
+    return None if words is None else session.get(Transfer, words.transfer)
+
+
+def _own(parts: Parts, session: Session, caller: Caller, request: str) -> tuple[Transfer, Asked]:
+    """Give a request that the caller's school answers; raises the one answer for absent and foreign."""
+    row = _transfer_of(session, request)
+    if row is not None and row.sender == caller.school:
+        for one in asked(parts.ledger.history(session, row.pupil).known):
+            if one.event.id == request:
+                return row, one
+    raise not_found()
+
+
+# ---- deciding
+
+
+def _carried_out(
+    parts: Parts, caller: Caller, once: Once, request: str, work: Callable[[Act], Answer | RequestRefused]
+) -> Answer:
+    """Do it once under the pupil's lock, hand the messages over, and only then erase what was granted to be erased."""
+    if (told := earlier(parts, once)) is None:
+        with reading(parts.main) as session:
+            pupil = _own(parts, session, caller, request)[0].pupil
+        told = carry_out(parts, once, lambda: parts.journal.act(pupil=pupil), work)
+        deliver(parts)
+        with reading(parts.main) as session:
+            to_be_erased = _is_to_be_erased(_own(parts, session, caller, request)[1])
+        if to_be_erased:
+            _erase(parts, pupil, staff(caller))
+    return told
+
+
+def _may_be_granted(parts: Parts, act: Act, one: Asked, body: Mapping[str, Any]) -> None:
+    pupil = one.event.subject or ""
+    if one.event.right is Right.RECTIFICATION:
+        rows = _handed_out(act.session, pupil)
+        old = [row.id for row in rows if row.cancelled_at is None and not _is_newer(act.session, row, one.event)]
+        if old:
+            where = {f"/transfers/{transfer}": "Its newest bundle is older than the request." for transfer in old}
+            raise RequestRefused("NEW_VERSION_NEEDED", 409, "Send each receiver a corrected version first.", where)
+    elif body["ruling"] == Ruling.GRANTED:
+        if "second" not in body:
+            raise RequestRefused("INVALID", 422, "Erasing takes two.", {"/second": "Needed for an erasure."})
+        if found := what_stops(parts, act, pupil, parts.ledger.history(act.session, pupil).known):
+            where = {f"/stops/{stop.kind}": f"{stop.said.en} ({stop.basis})" for stop in found}
+            raise RequestRefused("ERASURE_STOPPED", 409, "The law says to keep this for now.", where)
+
+
+def _handed_out(session: Session, pupil: str) -> list[Transfer]:
+    rows = session.scalars(select(Transfer).where(Transfer.pupil == pupil).order_by(Transfer.id))
+    return [row for row in rows if handed_out(session, row.id)]
+
+
+def _is_newer(session: Session, row: Transfer, request: Event) -> bool:
+    bundle = newest(session, row.id)
+    return bundle is not None and bundle.uploaded_at > request.recorded_at
+
+
+def _pass_on(act: Act, caller: Caller, pupil: str) -> None:
+    """Tell each receiver's board that what it got was corrected (AVG art. 19); its inbox shows `superseded`."""
+    for row in _handed_out(act.session, pupil):
+        record(
+            act,
+            Did.CORRECTION_PASSED_ON,
+            staff(caller),
+            outcome="granted",
+            terms={"transfer": row.id},
+            boards=boards_of(act.session, row),
+            told=tell_receiver(act.session, row, "granted", "terms"),
+            pupil=pupil,
+        )
+
+
+def _second(caller: Caller, body: Mapping[str, Any]) -> str | None:
+    if body.get("second") == caller.staff:
+        raise RequestRefused("INVALID", 422, "A second person is another person.", {"/second": "Not yourself."})
+    return f"{caller.school}.{body['second']}" if "second" in body else None
+
+
+def _record(parts: Parts, act: Act, row: Transfer, draft: Draft, reason: str) -> Event:
+    event = parts.ledger.record(act, draft, boards_of(act.session, row))
+    keep_words(parts, act, row, event.id, reason)
+    return event
+
+
+def _tell(parts: Parts, act: Act, one: Asked, text: str, **words: str) -> None:
+    """Write to who asked. The message is about no pupil's record, so that it outlives an erasure that it tells of."""
+    contact = reachable(parts, act, one.event.subject or "").get(one.event.by.person)
+    if contact is not None:
+        post(parts, act, None, contact, text, **words)
+
+
+def _is_to_be_erased(one: Asked) -> bool:
+    return one.event.right is Right.ERASURE and one.state == Ruling.GRANTED
+
+
+def _erase(parts: Parts, pupil: str, actor: Actor) -> int:
+    deliver(parts)  # what was written to the family stands under keys that go now
+    with parts.journal.act(pupil=pupil) as act:
+        if act.session.get_one(Pupil, pupil).erased:
+            return 0
+        erased = erasure.erase(parts, act, pupil, actor, "AVG art. 17")
+    erasure.finish(parts, erased)
+    return 1
+
+
+# ---- reminding
+
+
+def _remind(parts: Parts, board: str, pupil: str, request: str) -> int:
+    """Write to a board's FGs about one request, unless they have been told, or it was decided meanwhile."""
+    with parts.journal.act(pupil=pupil) as act:
+        mails = mails_of(parts, act.session, board)
+        if act.session.get_one(Pupil, pupil).erased or not mails:
+            return 0
+        known = parts.ledger.history(act.session, pupil).known
+        one = next(each for each in asked(known) if each.event.id == request)
+        when = "overdue" if one.due <= act.now else "due_soon"
+        terms: dict[str, JSON] = {"request": request, "when": when}
+        log = parts.journal.of_pupil(act.session, pupil, BOOK)
+        if not one.waits or terms in [dict(entry.terms) for entry in log if entry.type == Did.REQUEST_REMINDED]:
+            return 0
+        for owner, mail in sorted(mails.items()):
+            post_to_dpo(parts, act, owner, mail, _TEXTS[when], until=date_in_words(one.due), request=request)
+        record(act, Did.REQUEST_REMINDED, SERVICE, outcome=when, terms=terms, boards=[board], pupil=pupil)
+        return 1

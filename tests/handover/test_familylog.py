@@ -1,0 +1,249 @@
+"""The log of a child's file as its family reads it: complete, plain, its own, and gone with the voice."""
+
+import re
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from consent.events import Kind
+from consent.reasons import Reason
+from consent.terms import Ground, Purpose, Section
+from handover import sentences
+from handover.accesslog import Did
+from handover.familylog import PAGE
+from handover.roles import Role
+from tests import canary
+from tests.handover.story import PO, VO, Case, Story, later
+from tests.region import now
+
+
+def log(case: Case, who: int = 0, **more: Any) -> list[dict[str, Any]]:
+    """Read the log as one of those who decide."""
+    rows: list[dict[str, Any]] = case.family("log", who, **more)["rows"]
+    return rows
+
+
+def born(years: int) -> date:
+    """Give the birth date of a pupil who becomes so old in two days."""
+    day = now().date() + timedelta(days=2)
+    return day.replace(year=day.year - years, day=min(day.day, 28)) - timedelta(days=1)
+
+
+def test_the_log_says_who_had_what_when_what_for_and_on_which_consent(story: Story) -> None:
+    case = story.agreed("okr", "lvs")
+    case.ask("okr", "lvs", role="mentor")
+    row = log(case)[0]
+    day = sentences.day_said(now())
+    assert row["nl"] == (
+        "De mentor van school 22BB00 (Bestuur vo-zuid) heeft dit gekregen: Onderwijskundig rapport, Toetsen en cijfers."
+        " Dat was om uw kind een goede plek op de nieuwe school te geven."
+        f" Dit mocht met de toestemming van {day.nl}."
+    )
+    assert row["en"] == (
+        "The mentor of school 22BB00 (Bestuur vo-zuid) received: Educational report, Tests and marks."
+        " That was to give your child a good place at the new school."
+        f" This was allowed by the consent of {day.en}."
+    )
+    said = {name: row[name] for name in ("kind", "school", "role", "sections", "purpose", "ground", "outcome")}
+    assert said == {
+        "kind": "released",
+        "school": {"code": VO, "board": "Bestuur vo-zuid"},
+        "role": "mentor",
+        "sections": ["okr", "lvs"],
+        "purpose": "placement",
+        "ground": "consent",
+        "outcome": "delivered",
+    }
+    grants = [event for event in _events(case) if event.kind is Kind.GRANT]
+    assert row["consent_at"] == grants[-1].recorded_at.isoformat().replace("+00:00", "Z")
+    assert row["emergency"] is False
+    assert row["at"] > row["consent_at"]
+
+
+def test_a_release_on_several_grounds_is_a_row_for_each(lite: Story) -> None:
+    case = lite.agreed("okr", "reports", sections=("okr", "reports", "views"))
+    case.family("view", text="Sam leest graag.", travels=True, done=True)
+    case.ask("okr", "reports", "views")
+    rows = [row for row in log(case) if row["kind"] == "released"]
+    assert [(row["ground"], row["sections"]) for row in rows] == [
+        ("consent", ["okr"]),
+        ("explicit_consent", ["reports"]),
+        ("view", ["views"]),
+    ]
+    assert all(row["consent_at"] for row in rows)
+
+
+def test_a_release_by_law_names_no_consent(lite: Story) -> None:
+    lite.region.choose("po-noord", "wettelijk", waiting_days=0)
+    case = lite.case(sections=("okr",))
+    lite.region.post(PO, f"{case.path}/statutory", {"sections": ["okr"]})
+    for who in range(2):
+        case.family("inzage", who, versions=case.versions("okr"), done=True)
+    case.ask("okr")
+    row = log(case)[0]
+    assert (row["ground"], row["consent_at"]) == ("statutory", None)
+    assert "De school moet dit van de wet sturen." in row["nl"]
+
+
+def test_a_refused_request_is_there_with_the_reason_in_a_familys_words(lite: Story) -> None:
+    case = lite.case()
+    case.ask("okr", status=403)
+    row = log(case)[0]
+    assert (row["kind"], row["outcome"], row["sections"]) == ("refused", "refused", ["okr"])
+    assert row["nl"].endswith("vroeg om: Onderwijskundig rapport. Dat mocht niet. Er is nog geen toestemming gegeven.")
+    assert row["en"].endswith("asked for: Educational report. That was refused. Nobody had given consent yet.")
+
+
+def test_what_was_destroyed_is_there_with_the_reason(lite: Story) -> None:
+    case = lite.agreed("okr")
+    case.family("withdrawal", sections=["okr"], destroy_now=True)
+    assert log(case)[0]["nl"] == "Vernietigd: Onderwijskundig rapport. De toestemming is ingetrokken."
+    case.send()
+    assert log(case)[0]["nl"].startswith("Vernietigd: ")
+    assert log(case)[0]["en"].endswith("There is a newer version.")
+
+
+def test_a_release_that_broke_off_says_that_something_may_have_arrived(lite: Story) -> None:
+    case = lite.agreed("okr")
+    response = lite.region.release(VO, case.transfer, "okr", buffered=False)
+    assert log(case)[0]["outcome"] == "under_way"
+    response.close()
+    row = log(case)[0]
+    assert row["outcome"] == "aborted"
+    assert row["nl"].endswith("Het sturen is afgebroken. Misschien is een deel toch aangekomen.")
+
+
+def test_the_visit_is_logged_once_and_takes_the_newest_checkpoint_home(lite: Story) -> None:
+    """1:1: the visit is an entry, and what was shown can't be taken out of the log unnoticed."""
+    case = lite.case()
+    before = lite.size()
+    answer = case.family("log")
+    assert lite.size() == before + 1
+    entry = lite.journal(Did.FAMILY_LOG_SHOWN)[-1]
+    assert entry.actor is not None
+    assert (entry.actor.id, entry.actor.kind, entry.pupil) == (case.child.persons[0], "family", case.child.pupil)
+    assert answer["checkpoint"].splitlines()[1] == str(before + 1)
+
+
+def test_another_of_the_family_is_not_watched(lite: Story) -> None:
+    case = lite.case()
+    before = log(case)
+    case.say(1, okr="no")
+    case.family("view", 1, text="Dit is van mij.", travels=False, done=False)
+    case.family("log", 1)
+    case.family("rights", 1, right="access")
+    assert log(case) == before
+
+
+def test_the_log_comes_in_pages_and_none_is_lost_or_shown_twice(lite: Story) -> None:
+    case = lite.case()
+    for _ in range(PAGE + 3):
+        case.ask("okr", status=403)
+    first = case.family("log")
+    assert len(first["rows"]) == PAGE
+    second = case.family("log", before=first["next"])
+    assert second["next"] is None
+    refused = [row["at"] for row in first["rows"] + second["rows"] if row["kind"] == "refused"]
+    assert len(set(refused)) == len(refused) == PAGE + 3
+    assert refused == sorted(refused, reverse=True)
+
+
+def test_nobody_is_named_and_no_pseudonym_of_staff_leaves(lite: Story) -> None:
+    case = lite.agreed("okr")
+    case.ask("okr", staff="m-4711")
+    text = str(case.family("log"))
+    assert "m-4711" not in text
+    assert "s-1" not in text
+    assert canary.traces(text.encode()) == []
+    assert not any(person in text for person in case.child.persons)
+
+
+def test_a_twin_has_a_log_of_its_own(lite: Story) -> None:
+    """J6: two children with the same parents, addresses and schools."""
+    one, other = (lite.agreed("okr") for _ in range(2))
+    one.ask("okr")
+    assert "released" in {row["kind"] for row in log(one)}
+    assert "released" not in {row["kind"] for row in log(other)}
+    assert one.transfer not in str(other.family("log"))
+
+
+def test_another_board_sees_the_visit_nowhere(lite: Story) -> None:
+    case = lite.case()
+    case.family("log")
+    assert set(lite.journal(Did.FAMILY_LOG_SHOWN)[-1].boards) == {"po-noord"}
+
+
+def test_a_guardian_who_lost_gezag_reads_no_log_and_asks_for_nothing(lite: Story) -> None:
+    """A10"""
+    case = lite.case(bundle=False)
+    kept = {"name": "Ouder 1", "mail": "ouder1@gezin.test", "role": "guardian", "person": case.child.persons[0]}
+    evidence = {"kind": "gezagsregister", "date": now().date().isoformat(), "staff": "s-1"}
+    path = f"/v1/pupils/{case.child.pupil}/custody"
+    lite.region.send(PO, "PUT", path, {"holders": [kept], "evidence": evidence})
+    before = lite.size()
+    case.family("log", 1, 404)
+    case.family("rights", 1, 404, right="access")
+    case.family("requests", 1, 404)
+    assert lite.size() == before
+    case.family("log", 0)
+
+
+def test_from_eighteen_the_log_is_the_pupils_alone(lite: Story) -> None:
+    """A10"""
+    case = lite.case(bundle=False, pupil={"born": born(18), "pupil_mail": "sam@gezin.test"})
+    case.family("log", 0)
+    case.family("log", 2)
+    with later(days=5):
+        case.family("log", 0, 404)
+        case.family("log", 2)
+
+
+def test_a_pupil_reads_the_log_from_sixteen_on(lite: Story) -> None:
+    case = lite.case(bundle=False, pupil={"born": born(16), "pupil_mail": "sam@gezin.test"})
+    assert case.family("log", 2, 403)["code"] == "NOT_YET_SIXTEEN"
+    assert case.family("rights", 2, 403, right="access")["code"] == "NOT_YET_SIXTEEN"
+    with later(days=5):
+        case.family("log", 2)
+        case.family("log", 0)
+
+
+# ---- the words
+
+
+def test_every_kind_of_entry_has_its_sentence_or_its_reason_to_have_none() -> None:
+    known = set(sentences.LINES) | sentences.NOT_SHOWN | {Did.RELEASE}
+    about_no_pupil = {Did.ATTEMPT, Did.BOARD_JOINED, Did.KEYS_PUBLISHED, Did.DPO_STATED, Did.BREACH_REPORTED}
+    about_no_pupil |= {Did.SWEPT, Did.EPOCH_TURNED, Did.EPOCH_ENDED, Did.WITNESS_ENROLLED}
+    about_no_pupil |= {Kind.POLICY, Kind.ROLLBACK, Kind.ERASE}
+    assert {*Did, *Kind} - known == about_no_pupil
+    assert not set(sentences.LINES) & sentences.NOT_SHOWN
+    assert set(sentences.LIFTED) <= set(sentences.LINES)
+
+
+def test_every_role_section_purpose_ground_and_reason_has_its_words() -> None:
+    assert set(sentences.ROLES) == {*Role, "dpo"}
+    assert set(sentences.EN_SECTIONS) == set(Section)
+    assert set(sentences.EN_PURPOSES) == set(Purpose)
+    assert set(sentences.GROUNDS) == set(Ground)
+    assert set(sentences.EN_REASONS) == set(Reason)
+    for reason in Reason:
+        assert sentences.refusal_said(reason.name).en == sentences.EN_REASONS[reason]
+    assert sentences.refusal_said("SOMETHING_NEW") == sentences.OTHERWISE
+    assert sentences.refusal_said(None) == sentences.OTHERWISE
+
+
+@pytest.mark.parametrize("table", ["LINES", "LIFTED", "GROUNDS", "OUTCOMES", "WITHHELD", "WHY_DESTROYED"])
+def test_a_sentence_is_short_enough_for_b1(table: str) -> None:
+    """Language level B1: fifteen words at most, before names and lists are filled in."""
+    for said in getattr(sentences, table).values():
+        for sentence in re.split(r"(?<=[.:]) ", said.nl):
+            assert len(sentence.split()) <= 15, sentence
+
+
+def _events(case: Case) -> Any:
+    parts = case.story.region.parts
+    from consent.db import reading
+
+    with reading(parts.main) as session:
+        return parts.ledger.history(session, case.child.pupil).known
