@@ -93,16 +93,24 @@ def assemble(settings: Settings, clock: Callable[[], datetime] = now) -> Parts:
 
     Raises SettingsRefused or ConsentError; nothing is served after either.
     """
-    os.umask(0o077)
     if (settings.home / RESTORING).exists():
         raise SettingsRefused(("a restore was begun and not finished: run `handover admin restore` again",))
+    return put_together(settings, clock)
+
+
+def put_together(settings: Settings, clock: Callable[[], datetime] = now, *, resumed: bool = False) -> Parts:
+    """Do what `assemble` does, beside a restore that isn't finished too: for nobody but that restore.
+
+    `resumed` says that shipping goes on where the second place ends, though the mark is beyond that.
+    """
+    os.umask(0o077)
     log_key = read_log_key(settings.keys)
     main, keys = open_engine(settings.database_url), open_engine(settings.keystore_url)
     keystore = KeyStore(keys, settings.keys / EPOCHS, ships=settings.second is not None)
     shipping = shipping_of(settings, main, keys, keystore)
     ship = None if shipping is None else shipping.ship
     journal = Journal(main, keystore, log_key, journal_name(settings), clock, ship)
-    if shipping is not None:
+    if shipping is not None and not resumed:
         shipping.begin()
     journal.start()
     blobs = Blobs(settings.blobs)

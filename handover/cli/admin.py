@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from handover.cli.accountability import breach, register
+from handover.cli.backup import approve_loss, backup, restore
 from handover.cli.sweep import certificate, sweep
 from handover.cli.terminal import EXISTING, answer, as_json
 
@@ -16,6 +17,9 @@ def admin() -> None:
 
 
 admin.add_command(sweep)
+admin.add_command(backup)
+admin.add_command(restore)
+admin.add_command(approve_loss)
 admin.add_command(certificate)
 
 

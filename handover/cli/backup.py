@@ -1,0 +1,116 @@
+"""`handover admin backup`, `restore` and `approve-loss`: how a service comes back after a disaster."""
+
+from pathlib import Path
+
+import click
+
+from handover.cli.reading import read_bytes
+from handover.cli.terminal import EXISTING, FOLDER, NEW, answer, as_json
+
+LIMIT = 1 << 16
+
+
+@click.command()
+@click.option("--out", type=FOLDER, help="Folder for both copies and their manifests.")
+@click.option(
+    "--confirm",
+    "confirmed",
+    type=EXISTING,
+    multiple=True,
+    metavar="MANIFEST",
+    help="Say that a copy is safe elsewhere; once for each of the two manifests.",
+)
+@as_json
+def backup(out: Path | None, confirmed: tuple[Path, ...], *, as_json: bool) -> None:
+    """Copy main database and key store as of one moment; or confirm that both copies are safe.
+
+    The copies belong in two places. Keys of epochs that ended before a confirmed backup are destroyed, and an older
+    backup of the key store is worth nothing from then on.
+    """
+    from handover.backup import backup as take
+    from handover.backup import confirm
+    from handover.parts import assemble
+    from handover.settings import load
+
+    if (out is None) is not bool(confirmed):
+        raise click.UsageError("Either --out FOLDER, or --confirm MANIFEST twice.")
+    parts = assemble(load())
+    if out is not None:
+        manifests = [str(manifest) for manifest in take(parts, out)]
+        answer({"manifests": manifests}, "\n".join(manifests), as_json=as_json)
+        return
+    ended, dropped = confirm(parts, [read_bytes(path, LIMIT) for path in confirmed])
+    told = {"epochs_ended": list(ended), "shipments_removed": dropped}
+    line = f"Confirmed. Epochs ended: {', '.join(map(str, ended)) or 'none'}. Shipments removed: {dropped}."
+    answer(told, line, as_json=as_json)
+
+
+@click.command()
+@click.option("--main", "main_file", type=EXISTING, required=True, help="Backup of the main database.")
+@click.option("--keystore", "keys_file", type=EXISTING, required=True, help="Backup of the key store.")
+@click.option("--replace", is_flag=True, help="Let go of what the databases hold now.")
+@click.option("--known", type=EXISTING, multiple=True, help="A checkpoint that somebody kept, as a witness has it.")
+@click.option("--accept-loss", type=(EXISTING, EXISTING), metavar="APPROVAL APPROVAL", help="Two people's approvals.")
+@as_json
+def restore(
+    main_file: Path,
+    keys_file: Path,
+    replace: bool,
+    known: tuple[Path, ...],
+    accept_loss: tuple[Path, Path] | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Put the service back from a backup and the second place, to where its last answer left it.
+
+    Stop the service first. Ends with 2, and touches nothing, when something would be lost: then it says what.
+    """
+    from handover.loss import read_approval
+    from handover.restoring import restore as put_back
+    from handover.settings import load
+
+    done = put_back(
+        load(),
+        main_file,
+        keys_file,
+        replace=replace,
+        known=[read_bytes(path, LIMIT) for path in known],
+        approvals=[read_approval(read_bytes(path, LIMIT)) for path in accept_loss or ()],
+    )
+    lines = [
+        f"Restored: {done.size} entries, {done.shipments} shipments put back upon the backup.",
+        f"Log: {done.origin}",
+    ]
+    lines += [f"LOST: {each}" for each in done.lost]
+    if done.lost:
+        lines += [
+            "What was said before the loss is suspended: every school asks again, and every application is confirmed.",
+            "Give verifiers.txt to the register: schools and witnesses follow this log under its new name.",
+        ]
+    lines += [f"Enroll again: witness {name}" for name in done.witnesses]
+    told = {"size": done.size, "root": done.root.hex(), "origin": done.origin, "shipments": done.shipments}
+    answer(told | {"lost": list(done.lost), "witnesses": list(done.witnesses)}, "\n".join(lines), as_json=as_json)
+
+
+@click.command("approve-loss")
+@click.argument("statement", type=EXISTING)
+@click.option(
+    "--key", "key_file", type=EXISTING, required=True, help="Private key of an FG, or of the register's root."
+)
+@click.option("--reason", required=True, help="Why the service goes on without what was lost.")
+@click.option("--out", type=NEW, required=True, help="New file for the approval.")
+@as_json
+def approve_loss(statement: Path, key_file: Path, reason: str, out: Path, *, as_json: bool) -> None:
+    """Approve of what a restore would lose, on your own machine, after reading STATEMENT."""
+    import json
+
+    from crypto.files import write_private
+    from crypto.keyfile import parse_identity
+    from handover.cli.terminal import passphrase
+    from handover.loss import approve, read_statement
+
+    said = read_statement(read_bytes(statement, LIMIT))
+    key = parse_identity(read_bytes(key_file, LIMIT), passphrase(key_file))
+    write_private(out, approve(said, reason, key))
+    lines = [json.dumps(said, indent=1, ensure_ascii=False), f"Approved by {key.kind} {key.kid.hex()[:16]}: {out}"]
+    answer({"out": str(out), "statement": said, "kid": key.kid.hex()}, "\n".join(lines), as_json=as_json)
