@@ -15,6 +15,7 @@ from handover.cli.terminal import EXISTING, FOLDER, NEW, InputRefused, answer, a
 if TYPE_CHECKING:
     from crypto.keyfile import Kind as SingleKind
     from crypto.statements import Kind, State
+    from handover.client import PublicClient
 
 
 @click.group()
@@ -196,24 +197,34 @@ def get(school: str, origin: str, root: Path, folder: Path, out: Path, as_json: 
 @click.option("--origin", envvar="HANDOVER_ORIGIN", required=True, help="Address of the service.")
 @as_json
 def publish(files: tuple[Path, ...], origin: str, as_json: bool) -> None:
-    """Publish a board's certificate, a statement, or the statements in a school's key file, in the order given."""
-    from crypto.encoding import canon, parse
-    from crypto.statements import LIMIT, BoardCertificate, parse_statement
+    """Publish a board's certificate or its FG, a statement, or the statements in a key file, in the order given."""
     from handover.client import PublicClient
 
     with PublicClient(origin) as client:
         for file in files:
-            data = read_bytes(file, KEYS_LIMIT)
-            statements = [parse(data, limit=LIMIT)] if b'"body"' in data[:16] else list(read_public(file).statements)
-            first = parse_statement(canon(statements[0])).statement if statements else None
-            if first is None:
-                raise InputRefused(f"{file.name}: no statement is in it")
-            if isinstance(first, BoardCertificate):
-                client.put_board(statements[0])
-            else:
-                client.put_keys(first.school, statements)
+            _publish(client, file)
     names = [str(file) for file in files]
     answer({"published": names}, "\n".join(f"{name} published" for name in names), as_json=as_json)
+
+
+def _publish(client: "PublicClient", file: Path) -> None:
+    from crypto.encoding import canon, parse, record
+    from crypto.statements import LIMIT, BoardCertificate, parse_statement
+    from handover.answers import as_object
+
+    data = read_bytes(file, KEYS_LIMIT)
+    if data.startswith(b'{"dpo":'):
+        said = record(parse(data, limit=LIMIT), "dpo", "signature")
+        client.put_dpo(as_object(said["dpo"]), said["signature"])
+        return
+    statements = [parse(data, limit=LIMIT)] if b'"body"' in data[:16] else list(read_public(file).statements)
+    first = parse_statement(canon(statements[0])).statement if statements else None
+    if first is None:
+        raise InputRefused(f"{file.name}: no statement is in it")
+    if isinstance(first, BoardCertificate):
+        client.put_board(statements[0])
+    else:
+        client.put_keys(first.school, statements)
 
 
 key.add_command(dpo)

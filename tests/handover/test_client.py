@@ -85,6 +85,7 @@ def test_what_is_public_needs_no_key(at: Service) -> None:
     with PublicClient(at.origin) as client:
         client.put_board({"body": {}})
         client.put_policy("bestuur", {"v": 1}, b"s" * 64)
+        client.put_dpo({"board": "bestuur"}, "s" * 86)
         client.put_keys("99AB00", [{"body": {}}])
         client.get_school("99AB00")
         client.keylog(500)
@@ -92,6 +93,7 @@ def test_what_is_public_needs_no_key(at: Service) -> None:
     assert [(asked.method, asked.path) for asked in at.asked] == [
         ("POST", "/v1/boards"),
         ("PUT", "/v1/boards/bestuur/policy"),
+        ("PUT", "/v1/boards/bestuur/dpos"),
         ("POST", "/v1/schools/99AB00/keys"),
         ("GET", "/v1/schools/99AB00"),
         ("GET", "/v1/keylog?start=500"),
