@@ -194,7 +194,9 @@ def _goes(
     now: datetime,
 ) -> bool:
     question, policy = question_of(transfer, bundle, (section,)), policy_of(parts, session, transfer)
-    return isinstance(decide(question, history.events, history.newest_number, policy, now, parts.journal.first), Granted)
+    return isinstance(
+        decide(question, history.events, history.newest_number, policy, now, parts.journal.first), Granted
+    )
 
 
 def live_sections(session: Session, bundle: str) -> list[Section]:
@@ -266,7 +268,10 @@ def _contact_ends(parts: Parts, session: Session, kept: Kept, rows: Sequence[Any
         moments = [moment for row in transfers for moment in (row.opened_at, row.cancelled_at, row.received_at)]
         of_these = Bundle.transfer.in_([row.id for row in transfers])
         moments += [released_at, session.scalar(select(func.max(Bundle.uploaded_at)).where(of_these))]
-        yield Due(kept, pupil, due(kept, max(moment for moment in moments if moment is not None)), pupil)
+        moments.append(_last_end(parts, session, pupil, now))  # of a transfer that is forgotten by now
+        ends = due(kept, max(moment for moment in moments if moment is not None))
+        if ends <= now:
+            yield Due(kept, pupil, ends, pupil)
 
 
 def _unreleased_pupils(parts: Parts, session: Session, kept: Kept, rows: Sequence[Any], now: datetime) -> Iterator[Due]:

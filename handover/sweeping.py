@@ -88,7 +88,7 @@ def sweep(parts: Parts, *, accept: float | None = None, progress: Progress = lam
     Raises SweepStopped, and then nothing was destroyed.
     """
     refuse_frozen(parts)
-    swept = Swept()
+    swept = Swept(Counter(dict.fromkeys(Kept, 0)))
     for name, task in TASKS:
         swept.done[name] += task(parts)
     if found := list(doubts(parts, accept)):
