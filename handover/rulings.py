@@ -25,6 +25,7 @@ from handover.asked import AT_ONCE, EXTENDED, Asked, asked, due_after
 from handover.bundles import handed_out, newest
 from handover.dpos import mails_of
 from handover.errors import RequestRefused, not_found
+from handover.freezing import is_frozen
 from handover.idempotency import Answer, Once, carry_out, earlier
 from handover.insight import words_about
 from handover.notices import date_in_words
@@ -139,7 +140,12 @@ def remind(parts: Parts) -> int:
 
 
 def finish(parts: Parts) -> int:
-    """Carry out the erasures that were granted and not finished, because a process ended in between; gives how many."""
+    """Carry out the erasures that were granted and not finished, because a process ended in between; gives how many.
+
+    Nothing is erased beside a journal that isn't what it was.
+    """
+    if is_frozen(parts):
+        return 0
     granted = [pupil for _, pupil, one in _lately(parts) if _is_to_be_erased(one)]
     return sum(_erase(parts, pupil, SERVICE) for pupil in granted)
 
@@ -227,6 +233,8 @@ def _may_be_granted(parts: Parts, act: Act, one: Asked, body: Mapping[str, Any])
             where = {f"/transfers/{transfer}": "Its newest bundle is older than the request." for transfer in old}
             raise RequestRefused("NEW_VERSION_NEEDED", 409, "Send each receiver a corrected version first.", where)
     elif body["ruling"] == Ruling.GRANTED:
+        if is_frozen(parts):
+            raise RequestRefused("FROZEN", 503, "Nothing is erased until the operator has restored the journal.")
         if "second" not in body:
             raise RequestRefused("INVALID", 422, "Erasing takes two.", {"/second": "Needed for an erasure."})
         if found := what_stops(parts, act, pupil, parts.ledger.history(act.session, pupil).known):

@@ -103,6 +103,9 @@ WITHHELD: Final[dict[str, Said]] = {
         "De nieuwe school heeft een nieuw slot. De oude school moet het dossier opnieuw sturen.",
         "The new school has a new lock. The old school must send the file again.",
     ),
+    "FROZEN": Said(
+        "Er was iets mis met het logboek. Toen ging er niets door.", "The log had a fault. Nothing went then."
+    ),
     "SHREDDED": Said("Dit deel is al vernietigd.", "This part has been destroyed already."),
 }
 """Why a request was refused, where it wasn't the consent rule that said no."""
@@ -115,6 +118,7 @@ EN_REASONS: Final[dict[Reason, str]] = {
     Reason.CLOCK_SKEW: "A clock of our computers is wrong. We set it right.",
     Reason.CUSTODY_UNKNOWN: "The school must first find out who holds parental authority.",
     Reason.RESTRICTED: "The use of these data was frozen. It must first be clear whether they are right.",
+    Reason.SUSPENDED: "Something went wrong with our computers. Therefore we ask for an answer again.",
     Reason.NOT_APPLIED: "The new school must first say that the child has applied there.",
     Reason.INZAGE_MISSING: "Everybody who may look along must first be able to read these parts.",
     Reason.INZAGE_OTHER_VERSION: "The file has changed. Everybody who may look along must be able to read it again.",
@@ -179,6 +183,13 @@ LINES: Final[dict[int, Said]] = {
     ),
     Did.GROUP_SET: Said("{who} heeft de groep van uw kind ingevuld.", "{who} filled in your child's class."),
     Did.ACKNOWLEDGED: Said("{who} heeft gezegd dat het dossier er is.", "{who} said that the file has arrived."),
+    Did.AUDIT_SEARCHED: Said(
+        "{who} heeft in het logboek van uw kind gekeken. Het dossier zelf is daar niet te zien.",
+        "{who} looked into your child's log. The file itself can't be seen there.",
+    ),
+    Did.PUPIL_FLAGGED: Said(
+        "{who} heeft ingevuld of een ouder op deze school werkt.", "{who} noted whether a parent works at this school."
+    ),
     Did.CORRECTION_PASSED_ON: Said(
         "Het dossier is verbeterd. De school die het al had, weet dat nu.",
         "The file was corrected. The school that had it already knows that now.",

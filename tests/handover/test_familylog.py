@@ -15,7 +15,7 @@ from handover.familylog import PAGE
 from handover.roles import Role
 from tests import canary
 from tests.handover.story import PO, VO, Case, Story, later
-from tests.region import now
+from tests.region import expect, now
 
 
 def log(case: Case, who: int = 0, **more: Any) -> list[dict[str, Any]]:
@@ -168,6 +168,15 @@ def test_a_twin_has_a_log_of_its_own(lite: Story) -> None:
     assert one.transfer not in str(other.family("log"))
 
 
+def test_an_fgs_look_into_the_log_is_there(lite: Story) -> None:
+    lite.region.dpo("po-noord")
+    case = lite.case(bundle=False)
+    expect(lite.region.examine("po-noord", "POST", "/v1/audit/search", {"pupil": case.child.pupil}), 200)
+    row = log(case)[0]
+    assert row["nl"].startswith("De toezichthouder op privacy (FG) van Bestuur po-noord heeft in het logboek")
+    assert (row["role"], row["school"], row["kind"]) == ("dpo", None, "audit_searched")
+
+
 def test_another_board_sees_the_visit_nowhere(lite: Story) -> None:
     case = lite.case()
     case.family("log")
@@ -214,7 +223,14 @@ def test_a_pupil_reads_the_log_from_sixteen_on(lite: Story) -> None:
 def test_every_kind_of_entry_has_its_sentence_or_its_reason_to_have_none() -> None:
     known = set(sentences.LINES) | sentences.NOT_SHOWN | {Did.RELEASE}
     about_no_pupil = {Did.ATTEMPT, Did.BOARD_JOINED, Did.KEYS_PUBLISHED, Did.DPO_STATED, Did.BREACH_REPORTED}
-    about_no_pupil |= {Did.SWEPT, Did.EPOCH_TURNED, Did.EPOCH_ENDED, Did.WITNESS_ENROLLED}
+    about_no_pupil |= {
+        Did.SWEPT,
+        Did.EPOCH_TURNED,
+        Did.EPOCH_ENDED,
+        Did.WITNESS_ENROLLED,
+        Did.AUDIT_PATTERNS,
+        Did.AUDIT_EXPORTED,
+    }
     about_no_pupil |= {Kind.POLICY, Kind.ROLLBACK, Kind.ERASE}
     assert {*Did, *Kind} - known == about_no_pupil
     assert not set(sentences.LINES) & sentences.NOT_SHOWN

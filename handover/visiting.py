@@ -1,0 +1,59 @@
+"""The client of a guardian or a pupil: says to the service what a page would say for them, with the token they got."""
+
+from collections.abc import Iterator, Mapping
+
+from crypto.encoding import JSON, Printable
+from handover.answers import as_object, odd
+from handover.client import PublicClient
+
+
+class FamilyClient(PublicClient):
+    """Talks to one service for somebody who holds a token. Use it as a context manager: it holds connections."""
+
+    def __init__(self, origin: str, token: str) -> None:
+        """Prepare a client; raises SettingsRefused for an origin that isn't https or this machine."""
+        super().__init__(origin)
+        self._token = token
+
+    def question(self) -> dict[str, JSON]:
+        """Get what is asked, with the text to read first."""
+        return self._say("question")
+
+    def answer(self, notice: str, answers: Mapping[str, str]) -> dict[str, JSON]:
+        """Say yes or no per section, having read the text with this hash."""
+        return self._say("answers", notice=notice, answers=dict(answers))
+
+    def withdraw(self, sections: list[str], *, destroy_now: bool) -> dict[str, JSON]:
+        """Take consent back."""
+        return self._say("withdrawal", sections=list(sections), destroy_now=destroy_now)
+
+    def log(self) -> Iterator[dict[str, JSON]]:
+        """Get the log of the child's file, newest first, all pages."""
+        page = self._say("log")
+        while True:
+            rows, following = page.get("rows"), page.get("next")
+            if not isinstance(rows, list) or not isinstance(following, int | None):
+                raise odd()
+            yield from map(as_object, rows)
+            if following is None:
+                return
+            page = self._say("log", before=following)
+
+    def ask(self, right: str, sections: list[str], text: str | None) -> dict[str, JSON]:
+        """Ask for a right under chapter III of the AVG."""
+        said: dict[str, Printable] = {"right": right}
+        if sections:
+            said["sections"] = list(sections)
+        if text is not None:
+            said["text"] = text
+        return self._say("rights", **said)
+
+    def requests(self) -> list[dict[str, JSON]]:
+        """List one's own requests and objections, with what the school said."""
+        rows = self._say("requests").get("requests")
+        if not isinstance(rows, list):
+            raise odd()
+        return [as_object(row) for row in rows]
+
+    def _say(self, what: str, **said: Printable) -> dict[str, JSON]:
+        return self._json("POST", f"/v1/family/{what}", {"token": self._token, **said})
