@@ -55,6 +55,7 @@ __all__ = [
     "ServiceFailed",
     "ServiceRefused",
     "Staff",
+    "path_id",
 ]
 
 ATTEMPTS: Final = 3
@@ -112,19 +113,19 @@ class PublicClient:
     def put_policy(self, board: str, policy: Printable, signature: bytes) -> dict[str, JSON]:
         """Publish a board's policy, signed by its identity."""
         body: Printable = {"policy": policy, "signature": b64(signature)}
-        return self._json("PUT", f"/v1/boards/{_id(board)}/policy", body)
+        return self._json("PUT", f"/v1/boards/{path_id(board)}/policy", body)
 
     def put_dpo(self, board: str, dpo: Printable, signature: str) -> dict[str, JSON]:
         """Publish who a board's FG is, signed by the board's identity; `signature` as base64url."""
-        return self._json("PUT", f"/v1/boards/{_id(board)}/dpos", {"dpo": dpo, "signature": signature})
+        return self._json("PUT", f"/v1/boards/{path_id(board)}/dpos", {"dpo": dpo, "signature": signature})
 
     def put_keys(self, school: str, statements: Sequence[Printable]) -> dict[str, JSON]:
         """Publish the key statements of one set of a school's keys."""
-        return self._json("POST", f"/v1/schools/{_id(school)}/keys", {"statements": list(statements)})
+        return self._json("POST", f"/v1/schools/{path_id(school)}/keys", {"statements": list(statements)})
 
     def get_school(self, school: str) -> dict[str, JSON]:
         """Get a school's public file as the service tells it: a claim, to be checked against the key log."""
-        return self._json("GET", f"/v1/schools/{_id(school)}")
+        return self._json("GET", f"/v1/schools/{path_id(school)}")
 
     def keylog(self, start: int) -> dict[str, JSON]:
         """Get entries of the key log from an index on."""
@@ -239,7 +240,7 @@ class Client(PublicClient):
     def set_custody(self, pupil: str, custody: Mapping[str, Printable], second_person: str | None) -> dict[str, JSON]:
         """Say anew who holds gezag over a pupil."""
         second = {} if second_person is None else {"second_person": second_person}
-        return self._json("PUT", f"/v1/pupils/{_id(pupil)}/custody", {**custody, **second})
+        return self._json("PUT", f"/v1/pupils/{path_id(pupil)}/custody", {**custody, **second})
 
     # Transfers.
 
@@ -262,28 +263,28 @@ class Client(PublicClient):
 
     def transfer(self, transfer: str) -> dict[str, JSON]:
         """Get one transfer as this school sees it."""
-        return self._json("GET", f"/v1/transfers/{_id(transfer)}")
+        return self._json("GET", f"/v1/transfers/{path_id(transfer)}")
 
     def cancel(self, transfer: str) -> dict[str, JSON]:
         """Cancel a transfer; a wrong receiver is cancelled, never redirected."""
-        return self._json("POST", f"/v1/transfers/{_id(transfer)}/cancel", {})
+        return self._json("POST", f"/v1/transfers/{path_id(transfer)}/cancel", {})
 
     def confirm_application(self, transfer: str) -> dict[str, JSON]:
         """Confirm, as the receiver, that the pupil has applied (aanmelding)."""
-        return self._json("POST", f"/v1/transfers/{_id(transfer)}/application", {})
+        return self._json("POST", f"/v1/transfers/{path_id(transfer)}/application", {})
 
     def invoke_law(self, transfer: str, sections: Sequence[str]) -> dict[str, JSON]:
         """Invoke the law for sections that need no consent under policy `wettelijk`."""
-        return self._json("POST", f"/v1/transfers/{_id(transfer)}/statutory", {"sections": list(sections)})
+        return self._json("POST", f"/v1/transfers/{path_id(transfer)}/statutory", {"sections": list(sections)})
 
     def invite(self, transfer: str, person: str) -> dict[str, JSON]:
         """Invite somebody who may speak for the pupil; the token goes to that person alone."""
-        return self._json("POST", f"/v1/transfers/{_id(transfer)}/invitations", {"person": person})
+        return self._json("POST", f"/v1/transfers/{path_id(transfer)}/invitations", {"person": person})
 
     def decide_objection(self, transfer: str, event: str, *, upheld: bool, reason: str) -> dict[str, JSON]:
         """Decide an objection."""
         body: Printable = {"upheld": upheld, "reason": reason}
-        return self._json("POST", f"/v1/transfers/{_id(transfer)}/objections/{_id(event)}/decision", body)
+        return self._json("POST", f"/v1/transfers/{path_id(transfer)}/objections/{path_id(event)}/decision", body)
 
     def requests(self) -> Iterator[dict[str, JSON]]:
         """List what families ask and wait for, and the restrictions in force; all pages."""
@@ -291,19 +292,19 @@ class Client(PublicClient):
 
     def decide_request(self, request: str, decision: Mapping[str, Printable]) -> dict[str, JSON]:
         """Decide on a request for correction or erasure: ruling and reason, perhaps article and second."""
-        return self._json("POST", f"/v1/requests/{_id(request)}/decision", dict(decision))
+        return self._json("POST", f"/v1/requests/{path_id(request)}/decision", dict(decision))
 
     def lift_restriction(self, request: str, reason: str, second: str) -> dict[str, JSON]:
         """End the restriction that a request brought with it."""
         body: Printable = {"reason": reason, "second": second}
-        return self._json("POST", f"/v1/requests/{_id(request)}/lifting", body)
+        return self._json("POST", f"/v1/requests/{path_id(request)}/lifting", body)
 
     def acknowledge(self, transfer: str, placed: bool | None, used_for: Sequence[str] | None) -> dict[str, JSON]:
         """Confirm receipt; `placed` is None while that isn't known."""
         body: dict[str, Printable] = {"received": True, "placed": placed}
         if used_for is not None:
             body["used_for"] = list(used_for)
-        return self._json("POST", f"/v1/transfers/{_id(transfer)}/acknowledgement", body)
+        return self._json("POST", f"/v1/transfers/{path_id(transfer)}/acknowledgement", body)
 
     def upload(
         self, transfer: str, shares: bytes, bundle: BinaryIO, key: str, progress: Callable[[int], None]
@@ -325,14 +326,14 @@ class Client(PublicClient):
             "Idempotency-Key": f'"{key}"',
         }
         body = _counted(opening, _chunks(bundle), progress)
-        with self._exchange("POST", f"/v1/transfers/{_id(transfer)}/bundles", headers, body) as response:
+        with self._exchange("POST", f"/v1/transfers/{path_id(transfer)}/bundles", headers, body) as response:
             return read_json(response)
 
     @contextmanager
     def release(self, transfer: str, section: str) -> Iterator[Release]:
         """Ask for one section. Never repeated by itself: each asking is a decision of its own."""
         content, headers = self._body({"sections": [section]})
-        with self._exchange("POST", f"/v1/transfers/{_id(transfer)}/release", headers, content) as response:
+        with self._exchange("POST", f"/v1/transfers/{path_id(transfer)}/release", headers, content) as response:
             if response.headers.get("Content-Type") != RELEASE:
                 raise odd()
             chunks = response.iter_bytes(CHUNK)
@@ -366,7 +367,7 @@ class Client(PublicClient):
         )
 
 
-def _id(text: str) -> str:
+def path_id(text: str) -> str:
     """Let only what can be an id into a path."""
     if re.fullmatch(r"[A-Za-z0-9_-]{1,64}", text) is None:
         raise ServiceRefused("ID_REFUSED", 400, "an id is 1 to 64 letters, digits, - and _")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from handover.directory import Directory
     from handover.trust import Trust
 
+C = TypeVar("C", bound="Client")
 P = ParamSpec("P")
 R = TypeVar("R")
 PUPIL_LIMIT = 1 << 16
@@ -42,10 +43,16 @@ class Desk:
 
     def client(self) -> "Client":
         """Open the key file and make a client."""
-        from handover.client import Client, Staff
+        from handover.client import Client
+
+        return self.client_of(Client)
+
+    def client_of(self, kind: "type[C]") -> "C":
+        """Open the key file and make a client of a kind."""
+        from handover.client import Staff
 
         staff = Staff(self.staff, Role(self.role))
-        return Client(self.origin, read_keyfile(self.keyfile), staff, seen=self._seen())
+        return kind(self.origin, read_keyfile(self.keyfile), staff, seen=self._seen())
 
     def _seen(self) -> "bytes | None":
         from handover.following import newest
@@ -146,6 +153,20 @@ def pupil(desk: Desk, file: Path, as_json: bool) -> None:
     with desk.client() as client:
         made = client.new_pupil(number, first_name, born, said["custody"])
     _show(made, "pupil", as_json=as_json)
+
+
+@transfer.command("group")
+@click.argument("pupil_id", metavar="PUPIL")
+@click.argument("label", required=False)
+@as_json
+@at_desk
+def group(desk: Desk, pupil_id: str, label: str | None, as_json: bool) -> None:
+    """Note in which class a pupil is, such as 8a; without a label it is in none. See `handover season`."""
+    from handover.assisting import AssistingClient
+
+    with desk.client_of(AssistingClient) as client:
+        client.set_group(pupil_id, label)
+    answer({"pupil": pupil_id, "group": label}, f"{pupil_id} {label or 'in no class'}", as_json=as_json)
 
 
 @transfer.command("new")
