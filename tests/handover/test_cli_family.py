@@ -1,0 +1,194 @@
+"""The commands of a guardian, and those with which a school answers: what they ask of the service, print and refuse."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.handover.loopback import Answer, Asked, Service, as_json, problem, service
+from tests.handover.samples import Desk, Ran, keys
+
+TOKEN = "A" * 22 + "." + "B" * 43
+REQUEST = "018f2f5e-0000-7000-8000-000000000001"
+ROW = {
+    "at": "2027-03-01T12:00:00.000000Z",
+    "nl": "De mentor van school 22BB00 heeft dit gekregen.",
+    "en": "The mentor of school 22BB00 received this.",
+}
+NOTICE = {"notice": {"sha256": "0" * 64, "text": "Lees dit eerst."}, "sections": [{"section": "okr", "answer": None}]}
+STOP = {"nl": "De school moet dit bewaren.", "basis": "AVG art. 17(3)(b)", "until": None}
+
+
+@dataclass
+class Home:
+    desk: Desk
+    service: Service
+
+    def call(self, *arguments: str) -> Ran:
+        return self.desk.call("family", *arguments, "--origin", self.service.origin, "--token-file", "code")
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    (tmp_path / "code").write_text(f"{TOKEN}\n")
+    (tmp_path / "words").write_text("Het advies klopt niet.\n")
+    with service() as running:
+        yield Home(Desk(tmp_path), running)
+
+
+COMMANDS = [
+    (("withdraw", "--sections", "lvs,okr", "--destroy"),
+     {"withdrawal": {"sections": ["okr", "lvs"], "destroy_now": True}}, {"opened": ["okr"]}, "geopend: okr."),
+    (("withdraw", "--sections", "okr"),
+     {"withdrawal": {"sections": ["okr"], "destroy_now": False}}, {"opened": []}, "geopend: niets."),
+    (("question",), {"question": {}}, NOTICE, "Lees dit eerst.\nokr: nog geen antwoord"),
+    (("answer", "--yes", "okr,lvs", "--no", "reports"),
+     {"question": {}, "answers": {"notice": "0" * 64, "answers": {"okr": "yes", "lvs": "yes", "reports": "no"}}},
+     NOTICE, "Uw antwoord staat vast."),
+    (("right", "erasure"), {"rights": {"right": "erasure"}},
+     {"request": REQUEST, "due": "2027-04-01T22:00:00.000000Z", "answer": {"stops": [STOP]}},
+     "De school moet dit bewaren. (AVG art. 17(3)(b))\nU krijgt uiterlijk antwoord op 2027-04-01."),
+    (("right", "rectification", "--text", "words", "--sections", "okr"),
+     {"rights": {"right": "rectification", "sections": ["okr"], "text": "Het advies klopt niet."}},
+     {"request": REQUEST, "due": "2027-04-01T22:00:00.000000Z", "answer": None}, "uiterlijk antwoord op 2027-04-01."),
+    (("right", "access"), {"rights": {"right": "access"}},
+     {"request": REQUEST, "due": "2027-04-01T22:00:00.000000Z", "answer": {"received": [ROW]}},
+     "Met --json krijgt u alles.\n2027-03-01  De mentor van school 22BB00 heeft dit gekregen."),
+    (("requests",), {"requests": {}},
+     {"requests": [{"asked_at": ROW["at"], "right": "erasure", "state": "refused", "reason": "Nog niet."}]},
+     "2027-03-01  erasure: refused  Nog niet."),
+    (("requests",), {"requests": {}}, {"requests": []}, "U heeft niets gevraagd."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("arguments", "asked", "told", "says"), COMMANDS, ids=[" ".join(row[0]) for row in COMMANDS])
+def test_a_command_says_what_a_page_would_say(
+    home: Home, arguments: tuple[str, ...], asked: dict[str, dict[str, object]], told: object, says: str
+) -> None:
+    home.service.answer = lambda _: as_json(told)
+    ran = home.call(*arguments)
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.strip().endswith(says)
+    assert [(one.path, one.json) for one in home.service.asked] == [
+        (f"/v1/family/{what}", {"token": TOKEN, **body}) for what, body in asked.items()
+    ]
+    assert home.call(*arguments, "--json").json == told
+
+
+def test_the_log_is_read_to_its_last_page_in_either_language(home: Home) -> None:
+    def answer(asked: Asked) -> Answer:
+        body = asked.json
+        assert isinstance(body, dict)
+        return as_json({"rows": [ROW], "next": 7 if "before" not in body else None})
+
+    home.service.answer = answer
+    assert home.call("log").out == f"2027-03-01 12:00  {ROW['nl']}\n" * 2
+    assert home.service.asked[-1].json == {"token": TOKEN, "before": 7}
+    assert home.call("log", "--english").out == f"2027-03-01 12:00  {ROW['en']}\n" * 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("answer",), "say --yes, --no, or both"),
+        (("answer", "--yes", "okr", "--no", "okr"), "yes and no at once: okr"),
+        (("answer", "--yes", "cijfers"), "isn't a section"),
+        (("right", "vergeten"), "vergeten"),
+        (("log", "--token", TOKEN), "No such option"),
+    ],
+)
+def test_what_makes_no_sense_asks_the_service_nothing(home: Home, arguments: tuple[str, ...], says: str) -> None:
+    ran = home.call(*arguments)
+    assert (ran.code, ran.out) == (2, "")
+    assert says in ran.err
+    assert home.service.asked == []
+
+
+def test_a_code_comes_from_a_file_or_a_person_and_is_never_shown(home: Home) -> None:
+    home.desk.path("code").write_text("geheim")
+    ran = home.call("log")
+    assert (ran.code, ran.out) == (2, "")
+    assert "geheim" not in ran.err
+    bare = home.desk.call("family", "log", "--origin", home.service.origin)
+    assert "HANDOVER_TOKEN_FILE" in bare.err
+    assert home.service.asked == []
+
+
+def test_a_refusal_of_the_service_becomes_lines_and_2(home: Home) -> None:
+    home.service.answer = lambda _: problem(403, "PUPIL_DECIDES", "From 16 on the pupil asks for this.")
+    ran = home.call("right", "restriction")
+    assert (ran.code, ran.err) == (2, "handover: PUPIL_DECIDES: From 16 on the pupil asks for this.\n")
+
+
+@pytest.mark.parametrize("told", [{"rows": None, "next": None}, {"rows": [1], "next": None}, {"rows": [], "next": "x"}])
+def test_an_answer_of_another_form_is_refused(home: Home, told: object) -> None:
+    home.service.answer = lambda _: as_json(told)
+    ran = home.call("log")
+    assert (ran.code, ran.out) == (2, "")
+    assert "doesn't know" in ran.err
+
+
+# ---- the school
+
+
+@dataclass
+class School:
+    desk: Desk
+    service: Service
+
+    def call(self, *arguments: str) -> Ran:
+        settings = ("--origin", self.service.origin, "--keyfile", "s.key", "--staff", "s-1", "--role", "principal")
+        return self.desk.call("request", *arguments, *settings)
+
+
+@pytest.fixture
+def school(tmp_path: Path) -> Iterator[School]:
+    made = keys(tmp_path, "s", "99AB00")
+    (tmp_path / "why").write_text("Wij hebben het uitgezocht.\n")
+    with service({made.request.kid: made.request.public}) as running:
+        yield School(Desk(tmp_path), running)
+
+
+ANSWERS = [
+    (("decide", "r-1", "--ruling", "refused", "--reason", "why", "--article", "AVG art. 16"),
+     "/v1/requests/r-1/decision",
+     {"ruling": "refused", "reason": "Wij hebben het uitgezocht.", "article": "AVG art. 16"}),
+    (("decide", "r-1", "--ruling", "granted", "--reason", "why", "--second", "s-2"),
+     "/v1/requests/r-1/decision",
+     {"ruling": "granted", "reason": "Wij hebben het uitgezocht.", "second": "s-2"}),
+    (("lift", "r-1", "--reason", "why", "--second", "s-2"),
+     "/v1/requests/r-1/lifting",
+     {"reason": "Wij hebben het uitgezocht.", "second": "s-2"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("arguments", "path", "body"), ANSWERS, ids=[" ".join(row[0]) for row in ANSWERS])
+def test_a_school_answers_once_and_signed(school: School, arguments: tuple[str, ...], path: str, body: object) -> None:
+    school.service.answer = lambda _: as_json({"request": "r-1", "event": "e-1"})
+    ran = school.call(*arguments)
+    assert ran.code == 0, ran.err
+    [asked] = school.service.asked
+    assert (asked.path, asked.json, asked.staff) == (path, body, '"s-1";role=principal')
+
+
+def test_the_list_shows_one_request_a_line_with_the_days_that_are_left(school: School) -> None:
+    row = {"request": "r-1", "right": "erasure", "state": "open", "due": "2027-04-01T22:00:00.000000Z", "days_left": 3}
+    frozen = row | {"request": "r-0", "right": "restriction", "state": "in_force", "days_left": None}
+    pages = iter([as_json({"requests": [row], "next": 7}), as_json({"requests": [frozen], "next": None})])
+    school.service.answer = lambda _: next(pages)
+    assert school.call("list").out.splitlines() == [
+        "r-1  erasure  open  2027-04-01T22:00:00.000000Z  3 days left",
+        "r-0  restriction  in_force  2027-04-01T22:00:00.000000Z",
+    ]
+    assert [asked.path for asked in school.service.asked] == ["/v1/requests", "/v1/requests?cursor=7"]
+    assert all(asked.staff for asked in school.service.asked)
+    school.service.answer = lambda _: as_json({"requests": [], "next": None})
+    assert school.call("list").out == "nothing waits\n"
+
+
+def test_a_decision_needs_its_reason(school: School) -> None:
+    (school.desk.folder / "why").write_text(" \n")
+    ran = school.call("lift", "r-1", "--reason", "why", "--second", "s-2")
+    assert (ran.code, school.service.asked) == (2, [])
+    assert "a reason is needed" in ran.err
