@@ -107,4 +107,4 @@ def _run(engine: Engine, program: str, *words: str) -> None:
     except FileNotFoundError:
         raise CopyFailed(f"{program} isn't on the PATH: install the programs of PostgreSQL") from None
     if done.returncode:  # its words may hold names of rows: only how it ended is told
-        raise CopyFailed(f"{program} ended with {done.returncode}")
+        raise CopyFailed(f"{program} ended with {done.returncode}: is it of the server's version, or newer?")

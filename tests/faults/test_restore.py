@@ -1,0 +1,328 @@
+"""Disasters: what was acknowledged after the last backup is there after a restore, and what was destroyed stays so."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from consent.db import reading
+from consent.errors import Destroyed, NotShipped, StartRefused
+from consent.events import Kind
+from consent.terms import Section
+from crypto.keys import SignKey
+from handover.accesslog import Did
+from handover.errors import SettingsRefused
+from handover.loss import approve, read_approval, read_statement
+from handover.parts import RESTORING, assemble
+from handover.release import Released, Withheld, release
+from handover.restoring import LOSS, RestoreRefused
+from tests.conftest import Databases
+from tests.faults.disaster import Service, programs_on_path, rows_of
+from tests.faults.story import FETCHES, File, granted_file, journal_of, ready_file, second_version
+from tests.region import Region
+
+OKR = (Section.OKR,)
+PASSING = {"nonce", "idempotency", "attempt", "lease", "sweep", "message", "witness", "unshipped", "shipped", "epoch"}
+"""Tables of what passes by itself, or of the work of shipping."""
+
+
+@pytest.fixture
+def service(region: Region, databases: Databases, monkeypatch: pytest.MonkeyPatch) -> Service:
+    monkeypatch.setenv("PATH", programs_on_path())
+    return Service(region, databases)
+
+
+@pytest.fixture
+def light(sqlite_region: Region, sqlite_databases: Databases) -> Service:
+    """Give a service on SQLite alone, for what doesn't differ between the kinds."""
+    return Service(sqlite_region, sqlite_databases)
+
+
+def held(service: Service) -> dict[str, list[tuple[object, ...]]]:
+    """Give what both databases hold, but for what passes by itself."""
+    urls = service.settings.database_url, service.settings.keystore_url
+    rows = {name: found for url in urls for name, found in rows_of(url).items()}
+    return {name: found for name, found in rows.items() if name not in PASSING}
+
+
+def withdraw(service: Service, file: File, *, destroy_now: bool = False) -> None:
+    service.region.family("withdrawal", {"token": file.tokens[0], "sections": ["okr"], "destroy_now": destroy_now})
+
+
+def asks(service: Service, file: File) -> Released | Withheld:
+    return release(service.region.parts, FETCHES, file.transfer, OKR)
+
+
+def test_all_that_was_acknowledged_since_the_backup_is_there_after_both_databases_are_lost(service: Service) -> None:
+    """K4, K12: entries, answers, bundles, new pupils, new keys of schools: row by row what was there before."""
+    region = service.region
+    old = granted_file(region)
+    copies = service.backup()
+    withdraw(service, old, destroy_now=True)
+    region.upload("99AB00", old.transfer, second_version(region, old))
+    new = granted_file(region, holders=1)
+    region.board("later", "99EF00")
+    region.publish("99CD00", "request", state="revoked")
+    before = held(service)
+
+    service.lose()
+    done = service.restore(copies)
+    assert held(service) == before
+    assert done.size == len(before["journal_leaf"])
+    assert done.lost == ()
+    assert asks(service, old) == Withheld("WITHDRAWN")
+    assert isinstance(asks(service, new), Released)
+
+
+def test_no_withdrawal_after_the_backup_is_forgotten(service: Service) -> None:
+    """K12: 0 of all revokes are resurrected."""
+    files = [granted_file(service.region, holders=1) for _ in range(6)]
+    copies = service.backup()
+    for file in files[::2]:
+        withdraw(service, file)
+    service.lose()
+    service.restore(copies)
+    found = [asks(service, file) for file in files]
+    assert found[::2] == [Withheld("WITHDRAWN")] * 3
+    assert all(isinstance(each, Released) for each in found[1::2])
+
+
+def test_what_was_destroyed_since_the_backup_is_destroyed_again(service: Service) -> None:
+    """J4, J5: an erased pupil's key and rows, and a withdrawn section's share, though the backup holds both."""
+    gone, withdrawn = granted_file(service.region, holders=1), granted_file(service.region, holders=1)
+    copies = service.backup()
+    parts = service.region.parts
+    with parts.journal.act(pupil=gone.pupil) as act:
+        parts.journal.erase(act, gone.pupil, journal_of(parts, gone.pupil)[0].actor, ("stad",))  # type: ignore[arg-type]
+    withdraw(service, withdrawn, destroy_now=True)
+    before = held(service)
+    service.lose()
+    service.restore(copies)
+    assert held(service) == before
+    with pytest.raises(Destroyed):
+        service.region.parts.keystore.owner("pupil", gone.pupil)
+    service.region.answer(withdrawn.tokens[0], okr="yes")
+    assert asks(service, withdrawn) == Withheld("SHREDDED")
+
+
+def test_copies_put_back_by_hand_start_nothing(light: Service) -> None:
+    """K4: a backup of the key store carries no mark, so that nobody starts from it without a restore."""
+    granted_file(light.region)
+    main, keys = light.backup()
+    light.lose()
+    shutil.copyfile(main, light.settings.database_url.removeprefix("sqlite:///"))
+    shutil.copyfile(keys, light.settings.keystore_url.removeprefix("sqlite:///"))
+    with pytest.raises(StartRefused, match="NO_MARK"):
+        assemble(light.settings)
+
+
+def test_an_act_that_cannot_be_shipped_is_not_acknowledged_and_the_same_request_again_is(light: Service) -> None:
+    """K5, H3: the second place is down: 503; when it is back the same request is answered, and was shipped."""
+    region, away = light.region, light.second.with_name("away")
+    file = granted_file(region, holders=1)
+    copies = light.backup()
+    light.second.rename(away)
+    light.second.write_text("a disk that isn't there")
+    words = {"token": file.tokens[0], "sections": ["okr"], "destroy_now": False}
+    assert region.family("withdrawal", words, 503, key="k" * 16)["code"] == "STORE_UNAVAILABLE"
+    light.second.unlink()
+    away.rename(light.second)
+    region.family("withdrawal", words, key="k" * 16)
+    light.lose()
+    light.restore(copies)
+    assert asks(light, file) == Withheld("WITHDRAWN")
+
+
+def test_what_a_crash_left_between_commit_and_shipping_is_shipped_by_the_next_start(light: Service) -> None:
+    """H3."""
+    file = granted_file(light.region, holders=1)
+    copies = light.backup()
+    ship = light.region.parts.journal._ship
+    light.region.parts.journal._ship = dies
+    light.region.family("withdrawal", {"token": file.tokens[0], "sections": ["okr"], "destroy_now": False}, 503)
+    light.region.parts.journal._ship = ship
+    light.start()
+    light.lose()
+    light.restore(copies)
+    assert asks(light, file) == Withheld("WITHDRAWN")
+
+
+def dies() -> None:
+    raise NotShipped("killed")
+
+
+def test_a_missing_shipment_is_named_and_nothing_is_touched(light: Service) -> None:
+    """K3, K12."""
+    file = granted_file(light.region, holders=1)
+    copies = light.backup()
+    withdraw(light, file)
+    ready_file(light.region)
+    first = sorted(light.second.iterdir())[-3]
+    first.unlink()
+    before = held(light)
+    light.region.parts.close()
+    with pytest.raises(RestoreRefused) as refused:
+        light.restore(copies, replace=True)
+    assert f"shipment {int(first.name)} is missing" in refused.value.problems
+    assert held(light) == before
+    light.start()
+
+
+def test_a_restore_short_of_a_checkpoint_that_somebody_kept_is_refused(light: Service) -> None:
+    """K3, K4: the last shipments are gone, and the databases with the mark; a witness has a newer checkpoint."""
+    file = granted_file(light.region, holders=1)
+    copies = light.backup()
+    withdraw(light, file)
+    with reading(light.region.parts.main) as session:
+        kept = light.region.parts.journal.checkpoint(session)
+    sorted(light.second.iterdir())[-1].unlink()
+    light.lose()
+    with pytest.raises(RestoreRefused, match="a checkpoint that was kept"):
+        light.restore(copies, known=[kept])
+
+
+def test_without_a_second_place_and_a_mark_nobody_can_say_what_is_missing(light: Service) -> None:
+    granted_file(light.region)
+    copies = light.backup()
+    light.lose()
+    light.settings = replace(light.settings, second=None)
+    with pytest.raises(RestoreRefused, match="no second place"):
+        light.restore(copies)
+
+
+def test_a_full_database_is_replaced_only_when_that_is_said(light: Service) -> None:
+    granted_file(light.region)
+    copies = light.backup()
+    light.region.parts.close()
+    with pytest.raises(RestoreRefused, match="isn't empty"):
+        light.restore(copies)
+    assert light.restore(copies, replace=True).lost == ()
+
+
+def approvals(service: Service, *keys: SignKey) -> list[object]:
+    statement = read_statement((service.settings.home / LOSS).read_bytes())
+    return [read_approval(approve(statement, "The second place burnt down as well.", key)) for key in keys]
+
+
+@pytest.fixture
+def lossy(light: Service) -> tuple[Service, tuple[Path, Path], File, list[SignKey]]:
+    """Give a service of which the last withdrawal is lost for good, and who may say that it goes on."""
+    people = [light.region.dpo("stad"), light.region.dpo("dorp"), light.region.root, light.region.dpo("stad", "fg-2")]
+    file = granted_file(light.region, holders=1)
+    copies = light.backup()
+    withdraw(light, file)
+    with reading(light.region.parts.main) as session:
+        (light.region.folder / "kept").write_bytes(light.region.parts.journal.checkpoint(session))
+    sorted(light.second.iterdir())[-1].unlink()
+    light.lose()
+    with pytest.raises(RestoreRefused):
+        light.restore(copies, known=[(light.region.folder / "kept").read_bytes()])
+    return light, copies, file, people
+
+
+Lossy = tuple[Service, tuple[Path, Path], File, list[SignKey]]
+
+
+@pytest.mark.parametrize("pair", [(0, 1), (0, 2)])
+def test_after_a_loss_the_log_has_another_name_and_all_grants_are_suspended(
+    lossy: Lossy, pair: tuple[int, int]
+) -> None:
+    """K4, K12: two people said that it goes on; what was granted before counts when it is granted again."""
+    light, copies, file, people = lossy
+    known = [(light.region.folder / "kept").read_bytes()]
+    done = light.restore(copies, known=known, approvals=approvals(light, *(people[who] for who in pair)))
+    assert done.origin == "overdracht.test/journal-2"
+    assert any("a checkpoint that was kept" in each for each in done.lost)
+    parts = light.region.parts
+    with reading(parts.main) as session:
+        assert parts.journal.checkpoint(session).startswith(b"overdracht.test/journal-2\n")
+        rollback = parts.journal.read(session, parts.journal.first)
+    assert (rollback.type, rollback.index) == (Kind.ROLLBACK, done.size)
+    assert asks(light, file) == Withheld("SUSPENDED")
+    light.region.post("99CD00", f"/v1/transfers/{file.transfer}/application", {})
+    light.region.answer(file.tokens[0], okr="yes")
+    assert isinstance(asks(light, file), Released)
+    light.start()
+    assert isinstance(asks(light, file), Released)
+
+
+@pytest.mark.parametrize("pair", [(0,), (0, 0), (0, 3), (2, 2)])
+def test_a_loss_takes_two_people_of_two_houses(lossy: Lossy, pair: tuple[int, ...]) -> None:
+    """One FG, one FG twice, two FGs of one board, the root twice."""
+    light, copies, _, people = lossy
+    known = [(light.region.folder / "kept").read_bytes()]
+    with pytest.raises(RestoreRefused, match="two people"):
+        light.restore(copies, known=known, approvals=approvals(light, *(people[who] for who in pair)))
+    with pytest.raises(SettingsRefused, match="restore"):
+        light.start()
+
+
+def test_a_stranger_approves_of_nothing(lossy: Lossy) -> None:
+    light, copies, _, people = lossy
+    known = [(light.region.folder / "kept").read_bytes()]
+    with pytest.raises(RestoreRefused, match="isn't an FG's"):
+        light.restore(copies, known=known, approvals=approvals(light, people[0], SignKey.generate("dpo")))
+
+
+def test_an_approval_is_of_one_loss_only(lossy: Lossy) -> None:
+    light, copies, _, people = lossy
+    said = approvals(light, people[0], people[1])
+    statement = json.loads((light.settings.home / LOSS).read_bytes()) | {"missing": ["nothing"]}
+    other = read_approval(approve(statement, "The second place burnt down as well.", people[1]))
+    known = [(light.region.folder / "kept").read_bytes()]
+    with pytest.raises(RestoreRefused, match="another loss"):
+        light.restore(copies, known=known, approvals=[said[0], other])
+
+
+def test_a_newer_checkpoint_from_outside_freezes_the_service_until_it_is_restored(light: Service) -> None:
+    """K3, K4: both databases are put back together; a witness's checkpoint tells, and nothing leaves any more."""
+    region = light.region
+    file = granted_file(region, holders=1)
+    copies = light.backup()
+    folders = [
+        Path(url.removeprefix("sqlite:///")) for url in (light.settings.database_url, light.settings.keystore_url)
+    ]
+    region.parts.keystore.truncate()
+    older = [(path, path.read_bytes()) for path in folders]
+    withdraw(light, file)
+    with reading(region.parts.main) as session:
+        newer = region.parts.journal.checkpoint(session)
+    region.parts.close()
+    light.lose()
+    for path, data in older:
+        path.write_bytes(data)
+    light.start()
+    assert isinstance(asks(light, file), Released)  # nobody can tell from inside
+    assert region.http.post("/v1/journal/witnessed", data=newer, content_type="text/plain").status_code == 409
+    assert asks(light, file) == Withheld("FROZEN")
+    answer = region.release("99CD00", file.transfer, "okr")
+    assert (answer.status_code, answer.get_json()["code"]) == (503, "FROZEN")
+    assert [entry.outcome for entry in journal_of(region.parts, file.pupil) if entry.type == Did.RELEASE][
+        -1
+    ] == "FROZEN"
+    assert region.http.get("/v1/health").get_json() == {"status": "frozen"}
+    light.start()
+    assert asks(light, file) == Withheld("FROZEN")
+    light.region.parts.close()
+    with pytest.raises(RestoreRefused, match=r"another branch|other entries"):
+        light.restore(copies, replace=True)
+
+
+def test_a_killed_restore_keeps_the_service_from_starting_and_is_run_again(light: Service) -> None:
+    """K4, H3: killed after the main database was put back, and before the key store was."""
+    file = granted_file(light.region, holders=1)
+    copies = light.backup()
+    withdraw(light, file)
+    before = held(light)
+    light.lose()
+    keys = copies[1].rename(copies[1].with_name("away"))
+    with pytest.raises(FileNotFoundError):
+        light.restore(copies)
+    keys.rename(copies[1])
+    (light.settings.home / RESTORING).write_text(json.dumps({"known": [], "problems": []}))
+    with pytest.raises(SettingsRefused, match="restore"):
+        light.start()
+    light.restore(copies)
+    assert held(light) == before
