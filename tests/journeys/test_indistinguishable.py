@@ -124,6 +124,24 @@ def _no_on_paper(region: Region, child: Child) -> str:
     return transfer
 
 
+def _restricted(region: Region, child: Child) -> str:
+    transfer = _story(region, child, ("okr", "reports"), BOTH, okr="yes", reports="yes")
+    region.family("rights", {"token": region.tokens()[-1], "right": "restriction", "sections": ["reports"]})
+    return transfer
+
+
+def _rights_used(region: Region, child: Child) -> str:
+    transfer = _story(region, child, ("okr", "reports"), BOTH, okr="yes", reports="no")
+    token = region.tokens()[-1]
+    for right in ("access", "portability", "erasure"):
+        region.family("rights", {"token": token, "right": right})
+    asked = region.family("rights", {"token": token, "right": "rectification", "text": "Dit klopt niet."})
+    region.family("log", {"token": token})
+    ruling = {"ruling": "refused", "reason": "Het klopt wel."}
+    region.post(SENDER, f"/v1/requests/{asked['request']}/decision", ruling, role="principal")
+    return transfer
+
+
 STORIES: dict[str, Callable[[Region, Child], str]] = {
     "never asked": _never_asked,
     "empty": _empty,
@@ -136,6 +154,8 @@ STORIES: dict[str, Callable[[Region, Child], str]] = {
     "an emergency that was ended": _emergency_ended,
     "a yes on paper within its week": _yes_on_paper,
     "a no on paper": _no_on_paper,
+    "frozen by a guardian": _restricted,
+    "rights used and a correction refused": _rights_used,
 }
 
 
@@ -212,3 +232,17 @@ def test_the_comparison_would_notice_a_released_report(sqlite_databases: Databas
     contents = {"okr": CANARY, "reports": REPORT}
     transfer = _story(region, child, ("okr", "reports"), contents, okr="yes", reports="yes")
     assert _everything(region, transfer).count('"status": 403') == 7
+
+
+def test_an_erased_pupils_transfer_looks_like_one_that_was_never_there(
+    sqlite_databases: Databases, tmp_path: Path
+) -> None:
+    """J7: nothing tells the receiver that there was a pupil, or that somebody had the data erased."""
+    region = Region(sqlite_databases, tmp_path)
+    region.board("po", SENDER)
+    region.board("vo", RECEIVER)
+    transfer = _story(region, region.pupil(SENDER), ("okr",), {"okr": CANARY}, okr="yes")
+    asked = region.family("rights", {"token": region.tokens()[-1], "right": "erasure"})
+    ruling = {"ruling": "granted", "reason": "Het mag weg.", "second": "s-2"}
+    region.post(SENDER, f"/v1/requests/{asked['request']}/decision", ruling, role="principal")
+    assert _everything(region, transfer) == _everything(region, "0" * len(transfer))
