@@ -47,8 +47,8 @@ def _table(rows: "Sequence[dict[str, JSON]]") -> list[str]:
         reminders = sum(int(str(person.get("reminders"))) for _, person, _ in members)
         pupils = len({str(row.get("pupil")) for row, *_ in members})
         lines.append(
-            f"{label}: {len(members)} silent about {pupils} pupils, {len(members) - invited} not invited, "
-            f"{reminders} reminders sent, {sum(cell[6] != '-' for *_, cell in members)} to come"
+            f"{label}: silent {len(members)}, pupils {pupils}, not invited {len(members) - invited}, "
+            f"reminders sent {reminders}, to come {sum(cell[6] != '-' for *_, cell in members)}"
         )
     return lines
 
