@@ -40,6 +40,9 @@ SEES = {"subject": 1, "actor": 2, "terms": 4}
 
 WHOLE = sum(SEES.values())
 
+AFTER_ACTOR = '],"subject":'
+"""What follows on the actor's text in an export, and so never stands in it: nobody's details hold a list before it."""
+
 _LABEL = {part: b"overdracht/v1/" + part.encode() + b"\x00" for part in PARTS}
 _read = json.JSONDecoder().decode
 _BITS = {str(section): 1 << bit for bit, section in enumerate(Section)}
@@ -186,7 +189,10 @@ def print_parts(entry: Entry, number: int | None, boards: Mapping[str, int], at:
             "terms": dict(entry.terms),
         },
     }
-    return {name: secrets.token_bytes(SALT_SIZE) + canon(values[name]) for name in PARTS}  # type: ignore[arg-type]
+    printed = {name: canon(values[name]) for name in PARTS}  # type: ignore[arg-type]
+    if AFTER_ACTOR.encode() in printed["actor"]:
+        raise ValueError("the details of an actor can't be told from what follows on them")
+    return {name: secrets.token_bytes(SALT_SIZE) + printed[name] for name in PARTS}
 
 
 def check_part(leaf: Leaf, part: str, salted: bytes, index: int) -> None:

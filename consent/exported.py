@@ -13,7 +13,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from consent.entry import SALT_SIZE
+from consent.entry import AFTER_ACTOR, SALT_SIZE
 from crypto.encoding import JSON, json_load
 from crypto.errors import EncodingRefused
 
@@ -81,35 +81,29 @@ def read_json(line: bytes) -> JSON:
 def read_parts(line: bytes) -> tuple[dict[str, tuple[bytes, Any]], Any]:
     """Read what stands behind the head of a line: each part that is there, as it was committed to and as a value.
 
-    What is hashed is the part's very text, salt in front. Raises ValueError or StopIteration for a line that is built
-    in another way.
+    What is hashed is the part's very text, salt in front; of the actor there is only that, and no value. Raises
+    ValueError or StopIteration for a line that is built in another way.
     """
     text = line.decode()
     parts: dict[str, tuple[bytes, Any]] = {}
     at = text.index(",", LEAF.stop + len('","n":'))
     for part, closed, opening in _OPENINGS:
-        if text.startswith(closed, at):
+        if text.startswith(opening, at):
+            salt = at + len(opening)
+            begin = salt + 2 * SALT_SIZE + 2
+            salted = unhexlify(text[salt : begin - 2])
+            value, end = (None, text.index(AFTER_ACTOR, begin)) if part == "actor" else _read(text, begin)
+            if not text.startswith(salted.hex() + '",', salt) or not text.startswith("]", end):
+                raise ValueError("a part is more or less than salt and text")
+            parts[part] = salted + text[begin:end].encode(), value
+            at = end + 1
+        elif text.startswith(closed, at):
             at += len(closed)
-            continue
-        salt = at + len(opening)
-        begin = salt + 2 * SALT_SIZE + 2
-        if not text.startswith(opening, at) or text[begin - 2 : begin] != '",':
+        else:
             raise ValueError("a part isn't where it belongs")
-        value, at = _read(text, begin)
-        parts[part] = _salt(text[salt : begin - 2]) + text[begin:at].encode(), value
-        if not text.startswith("]", at):
-            raise ValueError("a part has more than salt and text")
-        at += 1
     if not text.startswith(_ROW, at):
         raise ValueError("the row isn't where it belongs")
     row, at = _read(text, at + len(_ROW))
     if text[at:] != "}\n":
         raise ValueError("something stands behind the entry")
     return parts, row
-
-
-def _salt(text: str) -> bytes:
-    salt = unhexlify(text)
-    if salt.hex() != text:
-        raise ValueError("not a salt as it is printed here")
-    return salt

@@ -97,8 +97,8 @@ def seal_parts(
 def put_together(row: Stored, parts: Mapping[str, bytes | None]) -> Opened:
     """Put an entry together from its opened parts, and check the columns in clear against them.
 
-    Raises `IntegrityBroken` where anything disagrees. Only the actor may be missing; whether it was erased, the caller
-    has to ask (`consent.erasing`).
+    Raises `IntegrityBroken` where anything disagrees, and for an entry that was erased. Only the actor may be missing;
+    whether that was erased, the caller has to ask (`consent.erasing`).
     """
     if parts["subject"] is None or parts["terms"] is None:
         raise IntegrityBroken("it was erased", row.index)

@@ -18,12 +18,22 @@ from binascii import hexlify, unhexlify
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
-from operator import and_
+from operator import and_, itemgetter
 from pathlib import Path
 from typing import Any
 
-from consent.entry import ERASE, ERASURES, PARTS, SEES, STAFF_ERASED, WHOLE, commitment, parse_leaf, section_bits
-from consent.errors import IntegrityBroken
+from consent.entry import (
+    ERASE,
+    ERASURES,
+    LEAF_SIZE,
+    PARTS,
+    SEES,
+    STAFF_ERASED,
+    VERSION,
+    WHOLE,
+    commitment,
+    section_bits,
+)
 from consent.exported import FORMAT, HASH, LEAF, Unreadable, lines_of, read_json, read_parts, whole
 from crypto.checkpoint import Checkpoint, parse_checkpoint, verify_checkpoint
 from crypto.errors import CheckpointRefused
@@ -33,7 +43,7 @@ _NO_KEY = "NOT CHECKED: who signed the checkpoints"
 _NO_CHECKPOINT = "NOT CHECKED: against a checkpoint kept elsewhere"
 _NO_PARTS = "NOT CHECKED: what the entries say, what was erased, and the boards' running numbers"
 _ENTRY, _OTHER = b'{"hash":"', b'","n":'
-_CLEAR = ("type", "book", "day", "sections", "ground", "outcome", "school", "told")
+_SAID = itemgetter("book", "boards", "ground", "outcome", "school", "told")
 _HEAD = b'{"hash":"%b","leaf":"%b","n":%d,'
 _ANY_HEAD = re.compile(rb'\{"hash":"([0-9a-f]{64})","leaf":"[0-9a-f]{196}","n":(0|[1-9][0-9]*),')
 _BARE = re.compile(rb'\{"hash":"([0-9a-f]{64})","n":(0|[1-9][0-9]*)\}\n')
@@ -110,6 +120,7 @@ class _Run:
     held: int = 0
     rebuilt: bool = False
     kept: Checkpoint | None = None
+    kept_at: int = -1
     kept_seen: bool = False
 
     def find(self, index: int | None, what: str) -> None:
@@ -123,11 +134,10 @@ class _Run:
 
     def read(self, lines: Iterator[bytes]) -> None:
         self._begin(whole(next(lines, b"")))
+        entry = self._entry if self.board is None else self._own_or_other
         for line in lines:
-            if self.board is not None and line.startswith(_OTHER, HASH.stop):
-                self._other(line)
-            elif line.startswith(_ENTRY):
-                self._entry(line)
+            if line.startswith(_ENTRY):
+                entry(line)
             else:
                 self._checkpoint(whole(line))
         self._finish()
@@ -143,9 +153,11 @@ class _Run:
         if self.outside is not None:
             try:
                 self.kept = self._read_note(self.outside)
+                self.kept_at = self.kept.size
             except CheckpointRefused as refused:
                 self.find(None, f"the checkpoint kept elsewhere: {refused}")
-            self._compare_kept()
+            if self.size == self.kept_at:
+                self._compare_kept()
 
     def _entry(self, line: bytes) -> None:  # (1), in one piece: a few calls would take as long as the hashing
         try:
@@ -160,18 +172,21 @@ class _Run:
         self.size = index + 1
         if not self.hashes_only:
             self._contents(line, leaf, index)
-        if self.kept is not None and self.kept.size == self.size:
+        if self.size == self.kept_at:
             self._compare_kept()
 
-    def _other(self, line: bytes) -> None:
-        """Count an entry of another board, of which there is nothing but the hash."""
+    def _own_or_other(self, line: bytes) -> None:
+        """Read an entry, or count that of another board, of which there is nothing but the hash."""
+        if not line.startswith(_OTHER, HASH.stop):
+            return self._entry(line)
         self.waiting.append(self._stated(_BARE.fullmatch(whole(line))))
         self.size += 1
         self.others += 1
         self.wanted.append(0)
         self.there.append(0)
-        if self.kept is not None and self.kept.size == self.size:
+        if self.size == self.kept_at:
             self._compare_kept()
+        return None
 
     def _stated(self, head: re.Match[bytes] | None) -> bytes:
         """Give the hash that the head of an entry's line states."""
@@ -185,35 +200,35 @@ class _Run:
         there, wanted = 0, WHOLE
         try:
             parts, row = read_parts(line)
-            type_ = parse_leaf(leaf, index).type
+            if len(leaf) != LEAF_SIZE or leaf[0] != VERSION:
+                raise ValueError("not a leaf of version 1")
+            type_ = leaf[1]
             for part, (salted, _) in parts.items():
                 there |= SEES[part]
                 if commitment(part, salted) != leaf[_COMMITTED[part]]:
                     self.find(index, f"its {part} isn't what the leaf commits to")
-            self._count_boards(index, row["boards"])
+            for board, number in (row["boards"] if self.board is None else self._own(row["boards"])).items():  # (4)
+                if number != self.boards.get(board, 0) + 1:
+                    self.find(index, "a board's running number doesn't follow on the one before")
+                self.boards[board] = number
             terms = parts["terms"][1] if "terms" in parts else None
             if self.board in row["told"]:
                 wanted = 0
                 self._compare_heard(index, row, type_, terms)
             elif "subject" in parts and terms is not None:
                 self._compare_clear(index, row, type_, terms, parts["subject"][1])
-        except (KeyError, TypeError, ValueError, AttributeError, StopIteration, RecursionError, IntegrityBroken):
+        except (KeyError, TypeError, ValueError, AttributeError, StopIteration, RecursionError):
             self.find(index, "its line isn't an entry of this format")
         self.wanted.append(wanted)
         self.there.append(there)
 
-    def _count_boards(self, index: int, boards: dict[str, int]) -> None:  # (4)
-        own = boards if self.board is None else {self.board: boards[self.board]}
-        for board, number in own.items():
-            if number != self.boards.get(board, 0) + 1:
-                self.find(index, "a board's running number doesn't follow on the one before")
-            self.boards[board] = number
+    def _own(self, boards: dict[str, int]) -> dict[str, int]:
+        return {str(self.board): boards[str(self.board)]}
 
     def _compare_clear(self, index: int, row: Any, type_: int, terms: Any, subject: Any) -> None:
-        bits, school, told = section_bits(tuple(terms["sections"])), terms["school"], terms["told"]
-        committed = (type_, terms["book"], terms["at"][:10], bits, terms["ground"], terms["outcome"], school, told)
-        clear = tuple([row[name] for name in _CLEAR])
-        if (committed, subject["number"], terms["boards"]) != (clear, row["number"], row["boards"]):
+        named = row["type"], row["day"], row["sections"], row["number"]
+        committed = type_, terms["at"][:10], section_bits(tuple(terms["sections"])), subject["number"]
+        if named != committed or _SAID(row) != _SAID(terms):
             self.find(index, "what stands in clear isn't what was committed to")
         if terms["book"] == ERASURES:
             self._erasure(index, type_, terms["terms"]["erased"])
@@ -268,10 +283,9 @@ class _Run:
         return checkpoint
 
     def _compare_kept(self) -> None:  # (6)
-        if self.kept is not None and self.kept.size == self.size:
-            self.kept_seen = True
-            if self.kept.root != self.root():
-                self.find(None, f"the first {self.size} entries aren't those of the checkpoint kept elsewhere")
+        self.kept_seen = True
+        if self.kept is not None and self.kept.root != self.root():
+            self.find(None, f"the first {self.size} entries aren't those of the checkpoint kept elsewhere")
 
     def _finish(self) -> None:
         for bits in (self.may_go, self.must_go):

@@ -147,6 +147,13 @@ def test_every_kind_of_entry_comes_back(house: House, entry: Entry) -> None:
     assert opened.number == (1 if entry.numbered else None)
 
 
+def test_an_actor_that_an_export_could_not_end_is_not_appended(lite: House) -> None:
+    odd = Actor("staff", "99AB00.s1", {"a": [], "subject": 1})
+    with pytest.raises(ValueError, match="the details of an actor can't be told from what follows on them"):
+        lite.append(grant(actor=odd))
+    assert lite.append(grant(actor=Actor("staff", "99AB00.s1", {"a": '],"subject":', "b": [1]}))).index == 0
+
+
 def test_the_leaf_holds_commitments_and_nothing_else(house: House) -> None:
     appended = house.append(grant())
     with reading(house.databases.main) as session:

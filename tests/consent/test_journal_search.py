@@ -359,7 +359,7 @@ def test_a_year_that_is_not_over_stays(house: House) -> None:
     assert indices(house, person=OTHER.id) == [0]
 
 
-@pytest.mark.parametrize("listing", [None, 0, 1, 2, 3, 9])
+@pytest.mark.parametrize("listing", [None, 0, 1, 2, 3, 4, 9])
 def test_only_the_erasure_that_lists_an_entry_lets_its_actor_go(house: House, listing: int | None) -> None:
     """K1: emptying who acted by hand is found out, whatever the row points at."""
     house.append(release())
@@ -367,6 +367,7 @@ def test_only_the_erasure_that_lists_an_entry_lets_its_actor_go(house: House, li
     erase(house, "p2")
     next_year(house)
     house.append(release(actor=STAFF))
+    house.append(Entry("access", STAFF_ERASED, None, SERVICE, {"erased": [0]}, ()))
     with writing(house.databases.main) as session:
         session.execute(update(JournalPart).where(JournalPart.index == 0).values(actor=None))
         session.execute(
