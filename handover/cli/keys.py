@@ -208,14 +208,15 @@ def publish(files: tuple[Path, ...], origin: str, as_json: bool) -> None:
 
 
 def _publish(client: "PublicClient", file: Path) -> None:
-    from crypto.encoding import canon, parse, record
+    from crypto.encoding import canon, parse, record, text
     from crypto.statements import LIMIT, BoardCertificate, parse_statement
     from handover.answers import as_object
 
     data = read_bytes(file, KEYS_LIMIT)
     if data.startswith(b'{"dpo":'):
         said = record(parse(data, limit=LIMIT), "dpo", "signature")
-        client.put_dpo(as_object(said["dpo"]), said["signature"])
+        statement = as_object(said["dpo"])
+        client.put_dpo(text(statement.get("board")), statement, text(said["signature"]))
         return
     statements = [parse(data, limit=LIMIT)] if b'"body"' in data[:16] else list(read_public(file).statements)
     first = parse_statement(canon(statements[0])).statement if statements else None

@@ -85,7 +85,7 @@ def test_what_is_public_needs_no_key(at: Service) -> None:
     with PublicClient(at.origin) as client:
         client.put_board({"body": {}})
         client.put_policy("bestuur", {"v": 1}, b"s" * 64)
-        client.put_dpo({"board": "bestuur"}, "s" * 86)
+        client.put_dpo("bestuur", {"v": 1}, "s" * 86)
         client.put_keys("99AB00", [{"body": {}}])
         client.get_school("99AB00")
         client.keylog(500)
