@@ -6,7 +6,7 @@ line is the newest checkpoint. Parts stand as the very JSON that was committed t
 A board's export has every entry's hash, so that the tree is whole, and of the entries only what that board may see.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import BinaryIO, TypeAlias, cast
 
@@ -44,18 +44,24 @@ def export(session: Session, out: BinaryIO, origin: str, keys_for: KeysFor, boar
 
     What doesn't open is written as null and left to the verifier to name: an export shows damage, and goes on.
     """
+    count = 0
+    for entries, line in lines(session, origin, keys_for, board):
+        out.write(line)
+        count += entries
+    return count
+
+
+def lines(session: Session, origin: str, keys_for: KeysFor, board: str | None = None) -> Iterator[tuple[int, bytes]]:
+    """Give what `export` writes, a line at a time, each with the number of entries in it: one or none."""
     head: dict[str, Printable] = {"format": FORMAT, "origin": origin, "v": 1}
-    out.write(canon(head if board is None else {**head, "board": board}) + b"\n")
+    yield 0, canon(head if board is None else {**head, "board": board}) + b"\n"
     kept = {row.size: row.note for row in session.scalars(select(JournalCheckpoint))}
     newest = checkpoint(session)
-    count = 0
     for index, line in _lines(session, origin, keys_for, board):
-        out.write(line)
-        count += 1
+        yield 1, line
         if index + 1 in kept:
-            out.write(_note(kept[index + 1]))
-    out.write(_note(newest))
-    return count
+            yield 0, _note(kept[index + 1])
+    yield 0, _note(newest)
 
 
 @contextmanager
@@ -65,6 +71,17 @@ def compressed(out: BinaryIO) -> Iterator[BinaryIO]:
 
     with ZstdCompressor(write_checksum=True).stream_writer(out, closefd=False) as writer:
         yield cast(BinaryIO, writer)
+
+
+def compress(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Compress what is given, in the same way, for whoever sends it on: nothing of it is kept."""
+    from zstandard import ZstdCompressor
+
+    packer = ZstdCompressor(write_checksum=True).compressobj()
+    for line in lines:
+        if packed := packer.compress(line):
+            yield packed
+    yield packer.flush()
 
 
 def _lines(session: Session, origin: str, keys_for: KeysFor, board: str | None) -> Iterator[tuple[int, bytes]]:

@@ -5,13 +5,12 @@ looks is written down first: each search and each export is an entry of the jour
 """
 
 from collections.abc import Iterator, Mapping
-from tempfile import TemporaryFile
 from typing import Any, Final
 
 from consent.db import reading
 from consent.entry import ERASE, STAFF_ERASED
 from consent.events import Kind
-from consent.export import compressed
+from consent.export import compress
 from consent.search import Criteria, Found
 from consent.tables import Pupil
 from consent.terms import Ground, Section
@@ -49,7 +48,6 @@ COLUMNS: Final = (
 )
 """What is told of an entry, in this order. Words, answers and file contents aren't among it."""
 
-PIECE: Final = 256 * 1024
 PAGE: Final = 500
 
 
@@ -114,18 +112,18 @@ def row(found: Found) -> Answer:
 def export(parts: Parts, who: Examiner) -> Iterator[bytes]:
     """Give the board's side of the journal as a compressed export that `handover journal verify` checks."""
     write_down(parts, who, Did.AUDIT_EXPORTED, {"form": "jsonl"})
-    with TemporaryFile() as file:  # nothing of it has a name, and what is in it the board may see
-        with reading(parts.main) as session, compressed(file) as into:
-            parts.journal.export(session, into, who.board)
-        file.seek(0)
-        while piece := file.read(PIECE):
-            yield piece
+    return _side(parts, who.board)
+
+
+def _side(parts: Parts, board: str) -> Iterator[bytes]:
+    with reading(parts.main) as session:
+        yield from compress(parts.journal.exported(session, board))
 
 
 def table(parts: Parts, who: Examiner) -> Iterator[bytes]:
-    """Give the board's side of the journal as a table, oldest page last: for a spreadsheet, without proofs."""
+    """Give the board's side of the journal as a table, newest first: for a spreadsheet, without proofs."""
     write_down(parts, who, Did.AUDIT_EXPORTED, {"form": "csv"})
-    yield from csv_lines(COLUMNS, (row(each) for each in everything(parts, who.board, Criteria())))
+    return csv_lines(COLUMNS, (row(each) for each in everything(parts, who.board, Criteria())))
 
 
 def everything(parts: Parts, board: str, wanted: Criteria) -> Iterator[Found]:
