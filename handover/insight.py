@@ -49,7 +49,7 @@ INFORMATION: Final = {
 _NOT_THEIRS: Final = frozenset({Kind.REQUEST, Kind.REQUEST_DECIDED, Kind.VIEW, Kind.INZAGE})
 """What others of the family did that says more of them than of the child."""
 
-_INNER: Final = frozenset({"v", "id", "key", "witness", "second", "stands_for", "holders"})
+_INNER: Final = frozenset({"v", "id", "key", "witness", "second", "stands_for", "holders", "emergency"})
 
 
 def everything(parts: Parts, act: Act, visitor: Visitor, known: Sequence[Event]) -> Answer:

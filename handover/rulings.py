@@ -214,13 +214,11 @@ def _carried_out(
     """Do it once under the pupil's lock, hand the messages over, and only then erase what was granted to be erased."""
     if (told := earlier(parts, once)) is None:
         with reading(parts.main) as session:
-            pupil = _own(parts, session, caller, request)[0].pupil
-        told = carry_out(parts, once, lambda: parts.journal.act(pupil=pupil), work)
+            row, one = _own(parts, session, caller, request)
+        told = carry_out(parts, once, lambda: parts.journal.act(pupil=row.pupil), work)
         deliver(parts)
-        with reading(parts.main) as session:
-            to_be_erased = _is_to_be_erased(_own(parts, session, caller, request)[1])
-        if to_be_erased:
-            _erase(parts, pupil, staff(caller))
+        if one.event.right is Right.ERASURE and told.get("ruling") == Ruling.GRANTED:
+            _erase(parts, row.pupil, staff(caller))
     return told
 
 
@@ -280,10 +278,11 @@ def _record(parts: Parts, act: Act, row: Transfer, draft: Draft, reason: str) ->
 
 
 def _tell(parts: Parts, act: Act, one: Asked, text: str, **words: str) -> None:
-    """Write to who asked. The message is about no pupil's record, so that it outlives an erasure that it tells of."""
-    contact = reachable(parts, act, one.event.subject or "").get(one.event.by.person)
+    """Write to who asked; what tells of an erasure doesn't go with the pupil's record."""
+    pupil = one.event.subject or ""
+    contact = reachable(parts, act, pupil).get(one.event.by.person)
     if contact is not None:
-        post(parts, act, None, contact, text, **words)
+        post(parts, act, None if one.event.right is Right.ERASURE else pupil, contact, text, **words)
 
 
 def _is_to_be_erased(one: Asked) -> bool:

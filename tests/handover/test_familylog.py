@@ -9,9 +9,8 @@ import pytest
 from consent.events import Kind
 from consent.reasons import Reason
 from consent.terms import Ground, Purpose, Section
-from handover import sentences
+from handover import familylog, sentences
 from handover.accesslog import Did
-from handover.familylog import PAGE
 from handover.roles import Role
 from tests import canary
 from tests.handover.story import PO, VO, Case, Story, later
@@ -61,8 +60,8 @@ def test_the_log_says_who_had_what_when_what_for_and_on_which_consent(story: Sto
     assert row["at"] > row["consent_at"]
 
 
-def test_a_release_on_several_grounds_is_a_row_for_each(lite: Story) -> None:
-    case = lite.agreed("okr", "reports", sections=("okr", "reports", "views"))
+def test_a_release_on_several_grounds_is_a_row_for_each(standing: Story) -> None:
+    case = standing.agreed("okr", "reports", sections=("okr", "reports", "views"))
     case.family("view", text="Sam leest graag.", travels=True, done=True)
     case.ask("okr", "reports", "views")
     rows = [row for row in log(case) if row["kind"] == "released"]
@@ -86,8 +85,8 @@ def test_a_release_by_law_names_no_consent(lite: Story) -> None:
     assert "De school moet dit van de wet sturen." in row["nl"]
 
 
-def test_a_refused_request_is_there_with_the_reason_in_a_familys_words(lite: Story) -> None:
-    case = lite.case()
+def test_a_refused_request_is_there_with_the_reason_in_a_familys_words(standing: Story) -> None:
+    case = standing.case()
     case.ask("okr", status=403)
     row = log(case)[0]
     assert (row["kind"], row["outcome"], row["sections"]) == ("refused", "refused", ["okr"])
@@ -95,8 +94,8 @@ def test_a_refused_request_is_there_with_the_reason_in_a_familys_words(lite: Sto
     assert row["en"].endswith("asked for: Educational report. That was refused. Nobody had given consent yet.")
 
 
-def test_what_was_destroyed_is_there_with_the_reason(lite: Story) -> None:
-    case = lite.agreed("okr")
+def test_what_was_destroyed_is_there_with_the_reason(standing: Story) -> None:
+    case = standing.agreed("okr")
     case.family("withdrawal", sections=["okr"], destroy_now=True)
     assert log(case)[0]["nl"] == "Vernietigd: Onderwijskundig rapport. De toestemming is ingetrokken."
     case.send()
@@ -104,9 +103,9 @@ def test_what_was_destroyed_is_there_with_the_reason(lite: Story) -> None:
     assert log(case)[0]["en"].endswith("There is a newer version.")
 
 
-def test_a_release_that_broke_off_says_that_something_may_have_arrived(lite: Story) -> None:
-    case = lite.agreed("okr")
-    response = lite.region.release(VO, case.transfer, "okr", buffered=False)
+def test_a_release_that_broke_off_says_that_something_may_have_arrived(standing: Story) -> None:
+    case = standing.agreed("okr")
+    response = standing.region.release(VO, case.transfer, "okr", buffered=False)
     assert log(case)[0]["outcome"] == "under_way"
     response.close()
     row = log(case)[0]
@@ -114,20 +113,20 @@ def test_a_release_that_broke_off_says_that_something_may_have_arrived(lite: Sto
     assert row["nl"].endswith("Het sturen is afgebroken. Misschien is een deel toch aangekomen.")
 
 
-def test_the_visit_is_logged_once_and_takes_the_newest_checkpoint_home(lite: Story) -> None:
+def test_the_visit_is_logged_once_and_takes_the_newest_checkpoint_home(standing: Story) -> None:
     """1:1: the visit is an entry, and what was shown can't be taken out of the log unnoticed."""
-    case = lite.case()
-    before = lite.size()
+    case = standing.case()
+    before = standing.size()
     answer = case.family("log")
-    assert lite.size() == before + 1
-    entry = lite.journal(Did.FAMILY_LOG_SHOWN)[-1]
+    assert standing.size() == before + 1
+    entry = standing.journal(Did.FAMILY_LOG_SHOWN)[-1]
     assert entry.actor is not None
     assert (entry.actor.id, entry.actor.kind, entry.pupil) == (case.child.persons[0], "family", case.child.pupil)
     assert answer["checkpoint"].splitlines()[1] == str(before + 1)
 
 
-def test_another_of_the_family_is_not_watched(lite: Story) -> None:
-    case = lite.case()
+def test_another_of_the_family_is_not_watched(standing: Story) -> None:
+    case = standing.case()
     before = log(case)
     case.say(1, okr="no")
     case.family("view", 1, text="Dit is van mij.", travels=False, done=False)
@@ -136,21 +135,24 @@ def test_another_of_the_family_is_not_watched(lite: Story) -> None:
     assert log(case) == before
 
 
-def test_the_log_comes_in_pages_and_none_is_lost_or_shown_twice(lite: Story) -> None:
-    case = lite.case()
-    for _ in range(PAGE + 3):
+def test_the_log_comes_in_pages_and_none_is_lost_or_shown_twice(
+    standing: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(familylog, "PAGE", 5)
+    case = standing.case()
+    for _ in range(5):
         case.ask("okr", status=403)
     first = case.family("log")
-    assert len(first["rows"]) == PAGE
+    assert len(first["rows"]) == 5
     second = case.family("log", before=first["next"])
     assert second["next"] is None
     refused = [row["at"] for row in first["rows"] + second["rows"] if row["kind"] == "refused"]
-    assert len(set(refused)) == len(refused) == PAGE + 3
+    assert len(set(refused)) == len(refused) == 5
     assert refused == sorted(refused, reverse=True)
 
 
-def test_nobody_is_named_and_no_pseudonym_of_staff_leaves(lite: Story) -> None:
-    case = lite.agreed("okr")
+def test_nobody_is_named_and_no_pseudonym_of_staff_leaves(standing: Story) -> None:
+    case = standing.agreed("okr")
     case.ask("okr", staff="m-4711")
     text = str(case.family("log"))
     assert "m-4711" not in text
@@ -159,9 +161,9 @@ def test_nobody_is_named_and_no_pseudonym_of_staff_leaves(lite: Story) -> None:
     assert not any(person in text for person in case.child.persons)
 
 
-def test_a_twin_has_a_log_of_its_own(lite: Story) -> None:
+def test_a_twin_has_a_log_of_its_own(standing: Story) -> None:
     """J6: two children with the same parents, addresses and schools."""
-    one, other = (lite.agreed("okr") for _ in range(2))
+    one, other = (standing.agreed("okr") for _ in range(2))
     one.ask("okr")
     assert "released" in {row["kind"] for row in log(one)}
     assert "released" not in {row["kind"] for row in log(other)}
@@ -177,24 +179,24 @@ def test_an_fgs_look_into_the_log_is_there(lite: Story) -> None:
     assert (row["role"], row["school"], row["kind"]) == ("dpo", None, "audit_searched")
 
 
-def test_another_board_sees_the_visit_nowhere(lite: Story) -> None:
-    case = lite.case()
+def test_another_board_sees_the_visit_nowhere(standing: Story) -> None:
+    case = standing.case()
     case.family("log")
-    assert set(lite.journal(Did.FAMILY_LOG_SHOWN)[-1].boards) == {"po-noord"}
+    assert set(standing.journal(Did.FAMILY_LOG_SHOWN)[-1].boards) == {"po-noord"}
 
 
-def test_a_guardian_who_lost_gezag_reads_no_log_and_asks_for_nothing(lite: Story) -> None:
+def test_a_guardian_who_lost_gezag_reads_no_log_and_asks_for_nothing(standing: Story) -> None:
     """A10"""
-    case = lite.case(bundle=False)
+    case = standing.case(bundle=False)
     kept = {"name": "Ouder 1", "mail": "ouder1@gezin.test", "role": "guardian", "person": case.child.persons[0]}
     evidence = {"kind": "gezagsregister", "date": now().date().isoformat(), "staff": "s-1"}
     path = f"/v1/pupils/{case.child.pupil}/custody"
-    lite.region.send(PO, "PUT", path, {"holders": [kept], "evidence": evidence})
-    before = lite.size()
+    standing.region.send(PO, "PUT", path, {"holders": [kept], "evidence": evidence})
+    before = standing.size()
     case.family("log", 1, 404)
     case.family("rights", 1, 404, right="access")
     case.family("requests", 1, 404)
-    assert lite.size() == before
+    assert standing.size() == before
     case.family("log", 0)
 
 
@@ -208,8 +210,8 @@ def test_from_eighteen_the_log_is_the_pupils_alone(lite: Story) -> None:
         case.family("log", 2)
 
 
-def test_a_pupil_reads_the_log_from_sixteen_on(lite: Story) -> None:
-    case = lite.case(bundle=False, pupil={"born": born(16), "pupil_mail": "sam@gezin.test"})
+def test_a_pupil_reads_the_log_from_sixteen_on(standing: Story) -> None:
+    case = standing.case(bundle=False, pupil={"born": born(16), "pupil_mail": "sam@gezin.test"})
     assert case.family("log", 2, 403)["code"] == "NOT_YET_SIXTEEN"
     assert case.family("rights", 2, 403, right="access")["code"] == "NOT_YET_SIXTEEN"
     with later(days=5):
