@@ -14,7 +14,7 @@ from consent import slices, tree
 from consent.db import Main
 from consent.epochs import numbers_of
 from consent.errors import EpochKeyMissing, ShipmentRefused
-from consent.shipping import ERASURE, HASH, KEPT, KEY, LEAF, LOOKUP, OF_BOARD, PART, SHARE, Shipment, keys_of
+from consent.shipping import ERASURE, HASH, KEPT, KEY, LEAF, LOOKUP, OF_BOARD, ORIGIN, PART, SHARE, Shipment, keys_of
 from consent.tables import DataKey, Epoch, Freeze, JournalLookup, Mark, Share, Shipped, core
 from crypto.checkpoint import Checkpoint, verify_checkpoint
 
@@ -52,13 +52,15 @@ def put_back(session: Session, shipments: Sequence[Shipment], keylog: str | None
         _put_entries(connection, shipment)
 
 
-def grow(session: Session, note: bytes, origin: str, public: bytes) -> Checkpoint:
+def grow(session: Session, note: bytes, before: str, public: bytes) -> Checkpoint:
     """Build the tree over the leaves that were put back, up to the checkpoint, which becomes the head's.
 
-    Raises `ShipmentRefused` where leaves are missing or give another root, `CheckpointRefused` for another log's note.
+    `before` is the log's name in the backup. Raises `ShipmentRefused` where leaves are missing or give another root,
+    `CheckpointRefused` for a note of another log than this is now.
     """
+    _, origin = tree.last_name(session) or (0, before)
     wanted = verify_checkpoint(note, origin, public)
-    head = tree.load(session, origin, public, lock=True)
+    head = tree.load(session, before, public, lock=True)
     if head is None or head.size > wanted.size:
         raise ShipmentRefused("the journal is larger than the last shipment")
     leaves = select(LEAF.c.idx, LEAF.c.hash).where(LEAF.c.idx >= head.size).order_by(LEAF.c.idx)
@@ -116,7 +118,7 @@ def _put_entries(connection: Connection, shipment: Shipment) -> None:
             connection.execute(insert(LEAF).values(values))
         elif present != values["leaf"]:
             raise ShipmentRefused(f"entry {row['idx']} is another one than was shipped")
-    for table in (PART, LOOKUP, OF_BOARD, KEPT, ERASURE):
+    for table in (PART, LOOKUP, OF_BOARD, KEPT, ORIGIN, ERASURE):
         slices.put(connection, table, shipment.journal[table.name])
 
 

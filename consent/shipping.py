@@ -38,6 +38,7 @@ from consent.tables import (
     JournalHead,
     JournalLeaf,
     JournalLookup,
+    JournalOrigin,
     JournalPart,
     LookupHash,
     Share,
@@ -52,7 +53,7 @@ BATCH: Final = 1000
 """How many changes of the key store one shipment takes along at most."""
 
 LEAF, PART, LOOKUP, OF_BOARD = core(JournalLeaf), core(JournalPart), core(JournalLookup), core(JournalBoard)
-KEPT, ERASURE = core(JournalCheckpoint), core(JournalErasure)
+KEPT, ERASURE, ORIGIN = core(JournalCheckpoint), core(JournalErasure), core(JournalOrigin)
 KEY, SHARE, HASH = core(DataKey), core(Share), core(LookupHash)
 _AAD: Final = b"overdracht/v1/shipment\x00"
 
@@ -225,6 +226,7 @@ def _journal_rows(connection: Connection, begin: int, end: int) -> Rows:
         for table in (PART, LOOKUP, OF_BOARD):
             rows[table.name] += _rows(connection, table, table.c.idx.in_(some))
     rows[KEPT.name] = _rows(connection, KEPT, KEPT.c.size > begin, KEPT.c.size <= end)
+    rows[ORIGIN.name] = _rows(connection, ORIGIN, ORIGIN.c.first >= begin, ORIGIN.c.first < end)
     rows[ERASURE.name] = _rows(connection, ERASURE, ERASURE.c.idx >= begin, ERASURE.c.idx < end)
     return rows
 

@@ -20,6 +20,7 @@ from crypto.checkpoint import print_verifier
 from crypto.errors import KeyRefused
 from crypto.keys import SignKey, check_sign_public
 from handover.errors import SettingsRefused
+from handover.freezing import is_frozen
 from handover.parts import EPOCHS, LOG_KEY, Parts, now
 from handover.settings import FILE_NAME, Settings, check_origin, load
 from migrations import upgrade
@@ -58,13 +59,13 @@ def init(home: Path, origin: str, log: str, root: bytes) -> Settings:
     sign_key = SignKey.from_seed((settings.keys / LOG_KEY).read_bytes())
     journal = Journal(main, KeyStore(keys, settings.keys / EPOCHS), sign_key, f"{log}/journal", now)
     journal.initialise()
-    _write_new(home / VERIFIERS, "".join(f"{line}\n" for line in verifiers(log, sign_key.public)).encode())
+    _write_new(home / VERIFIERS, verifiers(f"{log}/keys", journal.origin, public=sign_key.public))
     return settings
 
 
-def verifiers(log: str, public: bytes) -> tuple[str, str]:
-    """Give the keys of both logs as C2SP tools take them. The register puts them in the trust file of its clients."""
-    return print_verifier(f"{log}/keys", public), print_verifier(f"{log}/journal", public)
+def verifiers(*logs: str, public: bytes) -> bytes:
+    """Print the logs' keys as C2SP tools take them. The register puts these lines in the trust file of its clients."""
+    return "".join(f"{print_verifier(log, public)}\n" for log in logs).encode()
 
 
 def _faults(home: Path, origin: str, log: str, root: bytes) -> Iterator[str]:
@@ -99,6 +100,7 @@ def doctor(parts: Parts) -> list[Finding]:
     free = shutil.disk_usage(settings.home).free
     return [
         Finding("journal and key store agree", True),
+        Finding("nothing is frozen", not is_frozen(parts), "read deploy/restore.md: the journal isn't what it was"),
         *(_private(path) for path in (settings.home, settings.keys, settings.keys / LOG_KEY)),
         Finding("1 GB of disk is free", free > 1 << 30, "free some space before the service stops"),
         Finding(

@@ -111,15 +111,10 @@ def backup(parts: Parts, out: Path) -> list[Path]:
             file = out / f"{what}-{taken_at:%Y%m%dT%H%M%SZ}.{kind}"
             copy(file)
             said = Manifest(what, kind, parts.settings.log, note, shipped, epoch, taken_at, file.name, hashed(file))
-            manifests.append(manifest_of(file))
+            manifests.append(file.with_name(file.name + ".json"))
             write_private(manifests[-1], print_manifest(said))
     keys.dispose()
     return manifests
-
-
-def manifest_of(file: Path) -> Path:
-    """Name the manifest that stands beside a backup."""
-    return file.with_name(file.name + ".json")
 
 
 def hashed(file: Path) -> str:
@@ -128,14 +123,15 @@ def hashed(file: Path) -> str:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
-def read_backup(file: Path, what: str) -> Manifest:
-    """Read the manifest beside a backup and check the file against it; raises BackupRefused or OSError."""
-    manifest = parse_manifest(manifest_of(file).read_bytes())
+def read_backup(path: Path, what: str) -> tuple[Manifest, Path]:
+    """Read a manifest and check the copy beside it; gives both. Raises BackupRefused or OSError."""
+    manifest = parse_manifest(path.read_bytes())
+    file = path.with_name(manifest.file)
     if manifest.what != what:
-        raise BackupRefused(f"{file.name} is a backup of the {manifest.what} database")
+        raise BackupRefused(f"{path.name} is that of the {manifest.what} database")
     if hashed(file) != manifest.sha256:
         raise BackupRefused(f"{file.name} isn't the file that its manifest names: it was damaged or exchanged")
-    return manifest
+    return manifest, file
 
 
 def confirm(parts: Parts, manifests: Sequence[bytes]) -> tuple[tuple[int, ...], int]:

@@ -37,6 +37,7 @@ from crypto.files import replace_private
 from crypto.keys import kid
 from handover import bundles, copying
 from handover.accesslog import Did
+from handover.admin import VERIFIERS, verifiers
 from handover.backup import Manifest, read_backup
 from handover.errors import HandoverError
 from handover.loss import Approval
@@ -74,9 +75,15 @@ class Plan:
 
     shipments: tuple[Shipment, ...]
     last_number: int | None
+    taken: str
     note: str
     known: tuple[Known, ...]
     problems: tuple[str, ...]
+
+    @property
+    def began(self) -> Checkpoint:
+        """Give the checkpoint of the backup."""
+        return parse_checkpoint(self.taken.encode())
 
     @property
     def reached(self) -> Checkpoint:
@@ -98,20 +105,23 @@ class Restored:
 
 def restore(
     settings: Settings,
-    main_file: Path,
-    keys_file: Path,
+    of_main: Path,
+    of_keys: Path,
     *,
     replace: bool = False,
     known: Iterable[bytes] = (),
     approvals: Sequence[Approval] = (),
 ) -> Restored:
-    """Put a service back. `known` are checkpoints that somebody kept; `replace` lets go of what stands there now.
+    """Put a service back from the backups with these manifests.
+
+    `known` are checkpoints that somebody kept; `replace` lets go of what stands there now.
 
     Raises RestoreRefused with all that is missing, BackupRefused, ShippingError, EpochKeyMissing or CopyFailed. What
     was there is untouched where it raises before (4).
     """
     main, keys = open_engine(settings.database_url), open_engine(settings.keystore_url)
-    manifests = read_backup(main_file, "main"), read_backup(keys_file, "keys")
+    (said_main, main_file), (said_keys, keys_file) = read_backup(of_main, "main"), read_backup(of_keys, "keys")
+    manifests = said_main, said_keys
     _check_targets(settings, main, keys, manifests, replace)
     store = KeyStore(keys, settings.keys / EPOCHS)
     plan = make_plan(settings, main, keys, store, manifests, known)
@@ -125,13 +135,14 @@ def restore(
     _main_back(settings, main, main_file, plan, approvals)  # (5)
     _keys_back(settings, main, keys, keys_file, plan)
     parts = put_together(settings, resumed=bool(manifests[1].shipped or plan.shipments))
-    lost = _roll_back(parts, plan, approvals) if plan.problems else ()  # (6)
+    if plan.problems:
+        _roll_back(parts, approvals)  # (6)
     bundles.finish_shredding(parts)
     witnesses = _enrolled_since(parts, parse_checkpoint(manifests[0].checkpoint.encode()).size)
     (settings.home / RESTORING).unlink()
     (settings.home / LOSS).unlink(missing_ok=True)
     reached = plan.reached
-    done = Restored(reached.size, reached.root, parts.journal.origin, len(plan.shipments), lost, witnesses)
+    done = Restored(reached.size, reached.root, parts.journal.origin, len(plan.shipments), plan.problems, witnesses)
     parts.close()
     return done
 
@@ -168,7 +179,7 @@ def make_plan(
     problems += [each for each in found if each not in problems]
     if shipping is None and not facts:
         problems.append("nobody can say what came after the backup: there is no second place and no mark")
-    return Plan(tuple(shipments), max(numbers, default=None), note, facts, tuple(problems))
+    return Plan(tuple(shipments), max(numbers, default=None), of_main.checkpoint, note, facts, tuple(problems))
 
 
 def loss_statement(settings: Settings, plan: Plan) -> dict[str, JSON]:
@@ -258,7 +269,7 @@ def _main_back(settings: Settings, main: Engine, file: Path, plan: Plan, approva
     key, reached = read_log_key(settings.keys), plan.reached
     with writing(main) as session:
         replay.put_back(session, plan.shipments, KeyLogEntry.__tablename__)
-        replay.grow(session, plan.note.encode(), reached.origin, key.public)
+        replay.grow(session, plan.note.encode(), plan.began.origin, key.public)
         if plan.problems:
             _check_approvals(settings, session, approvals)
             tree.rename(session, reached.origin, _next_name(journal_name(settings), reached.origin), key)
@@ -305,15 +316,16 @@ def _approver(settings: Settings, session: Session, identifier: bytes) -> tuple[
     return (row.board, row.name), row.public
 
 
-def _roll_back(parts: Parts, plan: Plan, approvals: Sequence[Approval]) -> tuple[str, ...]:
-    """(6) Write the ROLLBACK, the first entry under the new name; every board sees it."""
+def _roll_back(parts: Parts, approvals: Sequence[Approval]) -> None:
+    """(6) Write the ROLLBACK, the first entry under the new name, which every board sees, and the log's key line."""
     with parts.journal.act() as act:
         first, second = _check_approvals(parts.settings, act.session, approvals)
         boards = tuple(act.session.scalars(select(Board.code).order_by(Board.code)))
         by = Actor(first, Role.STAFF, Level.HIGH)
         draft = Draft(kind=Kind.ROLLBACK, key=f"rollback-{parts.journal.first}", by=by, second=second)
         parts.ledger.record(act, draft, boards)
-    return plan.problems
+    names = f"{parts.settings.log}/keys", parts.journal.name, parts.journal.origin
+    replace_private(parts.settings.home / VERIFIERS, verifiers(*names, public=parts.log_key.public))
 
 
 def _enrolled_since(parts: Parts, size: int) -> tuple[str, ...]:

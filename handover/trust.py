@@ -10,6 +10,7 @@ key of the root as `handover key identity --root` prints it; every further line 
 There is no trust on first use: what isn't in the file isn't believed.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,11 +43,16 @@ class Trust:
         return verify_checkpoint(note, origin, public)
 
     def log(self, suffix: str) -> tuple[str, bytes]:
-        """Give name and key of the log whose name ends so; raises TrustRefused."""
-        found = [(name, public) for name, public in self.logs.items() if name.endswith(suffix)]
-        if len(found) != 1:
+        """Give name and key of the log whose name ends so; raises TrustRefused.
+
+        A log that lost entries goes on under a name with a number behind it, and the highest one counts.
+        """
+        named = {name: re.fullmatch(rf".*{suffix}(?:-([2-9]|[1-9][0-9]+))?", name) for name in self.logs}
+        found = {name: int(match[1] or 1) for name, match in named.items() if match}
+        if not found or len(set(found.values())) != len(found):
             raise TrustRefused(f"the trust file names no key of the log whose name ends in {suffix}, or more than one")
-        return found[0]
+        newest = max(found, key=lambda name: found[name])
+        return newest, self.logs[newest]
 
 
 def read_trust(path: Path) -> Trust:

@@ -46,8 +46,8 @@ def backup(out: Path | None, confirmed: tuple[Path, ...], *, as_json: bool) -> N
 
 
 @click.command()
-@click.option("--main", "main_file", type=EXISTING, required=True, help="Backup of the main database.")
-@click.option("--keystore", "keys_file", type=EXISTING, required=True, help="Backup of the key store.")
+@click.option("--main", "main_file", type=EXISTING, required=True, help="Manifest; the copy stands beside it.")
+@click.option("--keystore", "keys_file", type=EXISTING, required=True, help="Manifest of the key store's copy.")
 @click.option("--replace", is_flag=True, help="Let go of what the databases hold now.")
 @click.option("--known", type=EXISTING, multiple=True, help="A checkpoint that somebody kept, as a witness has it.")
 @click.option("--accept-loss", type=(EXISTING, EXISTING), metavar="APPROVAL APPROVAL", help="Two people's approvals.")

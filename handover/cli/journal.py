@@ -89,9 +89,11 @@ def _witnessed(note: bytes | None, line: str) -> str:
 
 
 def _journal_key(path: Path) -> bytes:
+    import re
+
     from crypto.checkpoint import parse_verifier
 
     for line in path.read_text("utf-8").splitlines():
-        if "/journal+" in line:
+        if re.search(r"/journal(-[0-9]+)?\+", line):
             return parse_verifier(line)[1]
     raise click.UsageError(f"{path.name} holds no key of a journal.")

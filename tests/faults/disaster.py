@@ -45,9 +45,8 @@ class Service:
         return region.parts
 
     def backup(self) -> tuple[Path, Path]:
-        """Take a backup; gives the copies of main database and key store."""
-        folder = self.region.folder / "backups"
-        main, keys = (Path(str(path).removesuffix(".json")) for path in backup(self.region.parts, folder))
+        """Take a backup; gives the manifests of main database and key store."""
+        main, keys = backup(self.region.parts, self.region.folder / "backups")
         return main, keys
 
     def lose(self) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from consent.db import reading
+from consent.db import reading, truncate
 from consent.errors import Destroyed, NotShipped, StartRefused
 from consent.events import Kind
 from consent.terms import Section
@@ -110,7 +110,7 @@ def test_what_was_destroyed_since_the_backup_is_destroyed_again(service: Service
 def test_copies_put_back_by_hand_start_nothing(light: Service) -> None:
     """K4: a backup of the key store carries no mark, so that nobody starts from it without a restore."""
     granted_file(light.region)
-    main, keys = light.backup()
+    main, keys = (path.with_suffix("") for path in light.backup())
     light.lose()
     shutil.copyfile(main, light.settings.database_url.removeprefix("sqlite:///"))
     shutil.copyfile(keys, light.settings.keystore_url.removeprefix("sqlite:///"))
@@ -248,6 +248,19 @@ def test_after_a_loss_the_log_has_another_name_and_all_grants_are_suspended(
     assert isinstance(asks(light, file), Released)
 
 
+def test_a_backup_from_before_a_loss_leads_across_it(lossy: Lossy) -> None:
+    """K12: what was suspended stays so, and the log keeps its new name."""
+    light, copies, file, people = lossy
+    known = [(light.region.folder / "kept").read_bytes()]
+    light.restore(copies, known=known, approvals=approvals(light, people[0], people[1]))
+    before = held(light)
+    light.lose()
+    done = light.restore(copies)
+    assert held(light) == before
+    assert (done.origin, done.lost) == ("overdracht.test/journal-2", ())
+    assert asks(light, file) == Withheld("SUSPENDED")
+
+
 @pytest.mark.parametrize("pair", [(0,), (0, 0), (0, 3), (2, 2)])
 def test_a_loss_takes_two_people_of_two_houses(lossy: Lossy, pair: tuple[int, ...]) -> None:
     """One FG, one FG twice, two FGs of one board, the root twice."""
@@ -284,7 +297,9 @@ def test_a_newer_checkpoint_from_outside_freezes_the_service_until_it_is_restore
     folders = [
         Path(url.removeprefix("sqlite:///")) for url in (light.settings.database_url, light.settings.keystore_url)
     ]
-    region.parts.keystore.truncate()
+    for engine in (light.databases.main, light.databases.keys):
+        truncate(engine)
+    region.parts.close()
     older = [(path, path.read_bytes()) for path in folders]
     withdraw(light, file)
     with reading(region.parts.main) as session:
@@ -295,7 +310,7 @@ def test_a_newer_checkpoint_from_outside_freezes_the_service_until_it_is_restore
         path.write_bytes(data)
     light.start()
     assert isinstance(asks(light, file), Released)  # nobody can tell from inside
-    assert region.http.post("/v1/journal/witnessed", data=newer, content_type="text/plain").status_code == 409
+    assert region.http.post("/v1/journal/witnessed", json={"note": newer.decode()}).status_code == 409
     assert asks(light, file) == Withheld("FROZEN")
     answer = region.release("99CD00", file.transfer, "okr")
     assert (answer.status_code, answer.get_json()["code"]) == (503, "FROZEN")
@@ -317,10 +332,6 @@ def test_a_killed_restore_keeps_the_service_from_starting_and_is_run_again(light
     withdraw(light, file)
     before = held(light)
     light.lose()
-    keys = copies[1].rename(copies[1].with_name("away"))
-    with pytest.raises(FileNotFoundError):
-        light.restore(copies)
-    keys.rename(copies[1])
     (light.settings.home / RESTORING).write_text(json.dumps({"known": [], "problems": []}))
     with pytest.raises(SettingsRefused, match="restore"):
         light.start()

@@ -1,0 +1,102 @@
+"""The drill: deploy/restore.md, carried out to the letter, with its own commands, on both kinds of database."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from handover.release import Withheld, release
+from tests.conftest import Databases
+from tests.faults.disaster import Service, programs_on_path
+from tests.faults.story import FETCHES, granted_file
+from tests.faults.test_restore import OKR, held, withdraw
+from tests.region import Region
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "deploy" / "restore.md").read_text("utf-8")
+
+
+def commands(heading: str) -> list[str]:
+    """Read the commands under a heading of the text: lines that stand further in."""
+    part = re.split(r"^## ", TEXT, flags=re.M)
+    chosen = next(each for each in part if each.startswith(heading))
+    return [line.strip() for line in chosen.splitlines() if line.startswith("       ")]
+
+
+class Operator:
+    """Somebody who types what the text says, in the service's environment."""
+
+    def __init__(self, service: Service) -> None:
+        settings = service.settings
+        said = {"origin": settings.origin, "log": settings.log, "root": settings.root.hex()}
+        (settings.home / "service.json").write_text(json.dumps(said))
+        self.folder = settings.home
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("HANDOVER_")},
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{programs_on_path()}",
+            "HANDOVER_HOME": str(settings.home),
+            "HANDOVER_DATABASE_URL": settings.database_url,
+            "HANDOVER_KEYSTORE_URL": settings.keystore_url,
+            "HANDOVER_SECOND": str(settings.second),
+        }
+
+    def types(self, command: str, ends_with: int = 0) -> str:
+        """Run one command in the shell, as it stands there; gives what is to be seen."""
+        done = self.begin(command)
+        out, err = done.communicate(timeout=120)
+        assert done.returncode == ends_with, err
+        return out + err
+
+    def begin(self, command: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            ["bash", "-c", f"exec {command}"],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+
+@pytest.fixture
+def service(region: Region, databases: Databases, monkeypatch: pytest.MonkeyPatch) -> Service:
+    monkeypatch.setenv("PATH", programs_on_path())
+    return Service(region, databases)
+
+
+def test_the_text_leads_a_tired_operator_through_a_disaster_and_a_killed_restore(service: Service) -> None:
+    """K4, K12: nights with a backup, a withdrawal after it, both databases lost, a restore killed, and run again."""
+    take, confirm = commands("Before")
+    back, look = (each for each in commands("After") if not each.startswith("systemctl"))
+    withdrawn, standing = granted_file(service.region, holders=1), granted_file(service.region, holders=1)
+    operator = Operator(service)
+    assert len(operator.types(take).split()) == 2
+    assert "Confirmed." in operator.types(confirm)
+    withdraw(service, withdrawn, destroy_now=True)
+    before = held(service)
+    service.lose()
+
+    for after in (0.3, 0.8, 1.3):  # seconds: somewhere between its start and its end
+        running = operator.begin(back)
+        with suppress(subprocess.TimeoutExpired):
+            running.wait(after)
+        running.kill()
+        seen, _ = running.communicate()
+        if running.returncode == 0:
+            break
+        assert running.returncode == -signal.SIGKILL
+        operator.types(look, ends_with=2)  # nothing starts beside a restore that isn't finished
+    else:
+        seen = operator.types(back)
+    assert "Restored" in seen
+    assert {line.split()[0] for line in operator.types(look).splitlines()} == {"ok"}
+    assert held(service) == before
+    service.start()
+    assert release(service.region.parts, FETCHES, withdrawn.transfer, OKR) == Withheld("WITHDRAWN")
+    assert release(service.region.parts, FETCHES, standing.transfer, OKR)
