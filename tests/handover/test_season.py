@@ -1,6 +1,7 @@
 """The season's list: who is silent, per class; and reminders, each once."""
 
 import threading
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -310,6 +311,12 @@ def test_reminders_go_out_in_batches(lite: Story, monkeypatch: pytest.MonkeyPatc
     with later(days=5, minutes=1):
         assert remind(case) == 4
         assert remind(case) == 0
+
+
+def test_i2_an_invitation_that_ends_while_the_sweep_is_under_way_isn_t_reminded_of(case: Case) -> None:
+    moments = iter([now() + timedelta(days=6), *[now() + timedelta(days=15)] * 9])
+    assert season.remind(replace(case.story.region.parts, clock=lambda: next(moments))) == 0
+    assert case.story.journal(Did.REMINDED) == []
 
 
 def test_h7_several_sweeps_at_once_remind_once(story: Story) -> None:
