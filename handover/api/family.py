@@ -3,7 +3,7 @@
 from typing import Any
 
 from handover import family, familylog, rights
-from handover.api import schemas
+from handover.api import rightsforms, schemas
 from handover.api.door import Blueprint, once, parts, public
 from handover.question import question as ask
 
@@ -66,7 +66,7 @@ def objection(body: dict[str, Any]) -> dict[str, Any]:
 
 @blueprint.route("/log", methods=["POST"])
 @public
-@blueprint.arguments(schemas.LogPage)
+@blueprint.arguments(rightsforms.LogPage)
 @blueprint.response(200)
 def log(body: dict[str, Any]) -> dict[str, Any]:
     """Show who had which section of the child's file, when, what for, and on which consent."""
@@ -75,7 +75,7 @@ def log(body: dict[str, Any]) -> dict[str, Any]:
 
 @blueprint.route("/rights", methods=["POST"])
 @public
-@blueprint.arguments(schemas.RightAsked)
+@blueprint.arguments(rightsforms.RightAsked)
 @blueprint.response(200)
 def ask_right(body: dict[str, Any]) -> dict[str, Any]:
     """Ask for access, correction, erasure, restriction or a portable copy."""

@@ -3,7 +3,7 @@
 from typing import Any
 
 from handover import rulings
-from handover.api import schemas
+from handover.api import rightsforms
 from handover.api.door import Blueprint, caller, once, parts, signed
 from handover.roles import Action
 
@@ -12,7 +12,7 @@ blueprint = Blueprint("requests", __name__, url_prefix="/v1/requests", descripti
 
 @blueprint.route("", methods=["GET"])
 @signed(Action.SEE_REQUESTS)
-@blueprint.arguments(schemas.Requests, location="query")
+@blueprint.arguments(rightsforms.Requests, location="query")
 @blueprint.response(200)
 def list_requests(query: dict[str, Any]) -> dict[str, Any]:
     """Show a page of what waits for this school, and of the restrictions in force."""
@@ -21,7 +21,7 @@ def list_requests(query: dict[str, Any]) -> dict[str, Any]:
 
 @blueprint.route("/<string(maxlength=64):event>/decision", methods=["POST"])
 @signed(Action.DECIDE_REQUEST)
-@blueprint.arguments(schemas.RequestRuling)
+@blueprint.arguments(rightsforms.RequestRuling)
 @blueprint.response(200)
 def decide_request(body: dict[str, Any], event: str) -> dict[str, Any]:
     """Decide on a request for correction or erasure, or say that it needs longer, with a reason."""
@@ -30,7 +30,7 @@ def decide_request(body: dict[str, Any], event: str) -> dict[str, Any]:
 
 @blueprint.route("/<string(maxlength=64):event>/lifting", methods=["POST"])
 @signed(Action.DECIDE_REQUEST)
-@blueprint.arguments(schemas.Lifting)
+@blueprint.arguments(rightsforms.Lifting)
 @blueprint.response(200)
 def lift_restriction(body: dict[str, Any], event: str) -> dict[str, Any]:
     """End a restriction, by two members of staff and with a reason."""

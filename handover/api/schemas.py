@@ -1,6 +1,5 @@
 """The forms of the REST door's bodies and answers, as marshmallow schemas; the OpenAPI document is made from them."""
 
-from datetime import date, timedelta
 from typing import Final
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
@@ -9,16 +8,11 @@ from consent.terms import (
     Collected,
     CustodyEvidence,
     EmergencyGround,
-    Ground,
     Purpose,
-    Right,
     Role,
     Route,
-    Ruling,
     Section,
 )
-from handover.audit import KINDS
-from handover.patterns import NAMES
 
 SCHOOL: Final = validate.Regexp(r"\A[0-9]{2}[A-Z]{2}[0-9]{2}\Z", error="Six characters: BRIN and vestiging.")
 IDENTIFIER: Final = validate.Regexp(r"\A[A-Za-z0-9._-]{1,64}\Z", error="At most 64 letters, digits, dots and dashes.")
@@ -49,16 +43,16 @@ def mail(**options: object) -> fields.Email:
     return fields.Email(validate=[validate.Length(max=254), _one_line], **options)  # type: ignore[arg-type]
 
 
-def words(longest: int = 4000) -> fields.String:
-    """Make a required field for somebody's own words."""
-    return fields.String(required=True, validate=[validate.Length(1, longest), _words])
+def words(longest: int = 4000, *, required: bool = True) -> fields.String:
+    """Make a field for somebody's own words."""
+    return fields.String(required=required, validate=[validate.Length(1, longest), _words])
 
 
-def sections() -> fields.List[str]:
-    """Make a required field for a set of sections."""
+def sections(*, required: bool = True) -> fields.List[str]:
+    """Make a field for a set of sections."""
     return fields.List(
         fields.String(validate=validate.OneOf(SECTIONS)),
-        required=True,
+        required=required,
         validate=[validate.Length(1, len(SECTIONS)), _once],
     )
 
@@ -335,91 +329,7 @@ class Objection(Token):
     reason = words()
 
 
-class LogPage(Token):
-    """From where on the log is shown: the `next` of the page before."""
-
-    before = fields.Integer(validate=validate.Range(0, 2**40))
-
-
-class RightAsked(Token):
-    """What is asked under chapter III of the AVG; sections only where not everything is meant."""
-
-    right = fields.String(required=True, validate=validate.OneOf([str(right) for right in Right]))
-    sections = fields.List(
-        fields.String(validate=validate.OneOf(SECTIONS)), validate=[validate.Length(1, len(SECTIONS)), _once]
-    )
-    text = fields.String(validate=[validate.Length(1, 4000), _words])
-
-    @validates_schema(skip_on_field_errors=True)
-    def _says_what_is_wrong(self, data: dict[str, object], **_: object) -> None:
-        if data["right"] == Right.RECTIFICATION and "text" not in data:
-            raise ValidationError({"text": ["Say what is wrong."]})
-
-
-class Requests(Schema):
-    """From where on requests are listed: the `next` of the page before."""
-
-    cursor = fields.Integer(validate=validate.Range(0, 2**40))
-
-
-class RequestRuling(Schema):
-    """A school's decision on a request; an erasure needs a second person."""
-
-    ruling = fields.String(required=True, validate=validate.OneOf([str(ruling) for ruling in Ruling]))
-    reason = words()
-    article = line(120)
-    second = fields.String(validate=IDENTIFIER)
-
-
-class Lifting(Schema):
-    """Why a restriction ends, and who decided that besides the one who asks."""
-
-    reason = words()
-    second = fields.String(required=True, validate=IDENTIFIER)
-
-
 class Flag(Schema):
     """Whether a parent of the pupil works at the school."""
 
     colleague = fields.Boolean(required=True)
-
-
-class AuditSearch(Schema):
-    """What an FG looks for; all that is named must hold. Days are UTC's, both included."""
-
-    pupil = fields.String(validate=IDENTIFIER)
-    pupil_number = line(64)
-    person = fields.String(validate=validate.Regexp(r"\A[A-Za-z0-9._-]{1,110}\Z", error="SCHOOL.pseudonym."))
-    school = fields.String(validate=SCHOOL)
-    section = fields.String(validate=validate.OneOf(SECTIONS))
-    ground = fields.String(validate=validate.OneOf(list(map(str, Ground))))
-    outcome = line(80)
-    kind = fields.String(validate=validate.OneOf(sorted(KINDS.values())))
-    since = fields.Date()
-    until = fields.Date()
-    cursor = fields.Integer(strict=True, validate=validate.Range(0, 2**53))
-    limit = fields.Integer(strict=True, load_default=50, validate=validate.Range(1, 100))
-
-    @validates_schema
-    def _one_way_to_name_a_pupil(self, data: dict[str, object], **_: object) -> None:
-        if "pupil" in data and "pupil_number" in data:
-            raise ValidationError("Name the pupil in one way.", "pupil_number")
-
-
-class AuditPatterns(Schema):
-    """Between which days (UTC, both included) an FG looks for which patterns, or all."""
-
-    since = fields.Date(required=True)
-    until = fields.Date(required=True)
-    names = fields.List(fields.String(validate=validate.OneOf(NAMES)), validate=validate.Length(1, len(NAMES)))
-
-    @validates_schema
-    def _a_year_at_most(self, data: dict[str, date], **_: object) -> None:
-        if not timedelta(0) <= data["until"] - data["since"] <= timedelta(days=366):
-            raise ValidationError("Not before since, and at most 366 days after it.", "until")
-
-
-class AuditExport(Schema):
-    """In which form an FG gets the own side of the journal: lines to verify, or a table."""
-
-    form = fields.String(load_default="jsonl", validate=validate.OneOf(["jsonl", "csv"]))

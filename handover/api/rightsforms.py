@@ -1,0 +1,47 @@
+"""The forms of what families ask under the AVG, and of what schools answer."""
+
+from marshmallow import Schema, ValidationError, fields, validate, validates_schema
+
+from consent.terms import Right, Ruling
+from handover.api.schemas import IDENTIFIER, Token, line, sections, words
+
+
+class LogPage(Token):
+    """From where on the log is shown: the `next` of the page before."""
+
+    before = fields.Integer(validate=validate.Range(0, 2**40))
+
+
+class RightAsked(Token):
+    """What is asked under chapter III of the AVG; sections only where not everything is meant."""
+
+    right = fields.String(required=True, validate=validate.OneOf([str(right) for right in Right]))
+    sections = sections(required=False)
+    text = words(required=False)
+
+    @validates_schema(skip_on_field_errors=True)
+    def _says_what_is_wrong(self, data: dict[str, object], **_: object) -> None:
+        if data["right"] == Right.RECTIFICATION and "text" not in data:
+            raise ValidationError({"text": ["Say what is wrong."]})
+
+
+class Requests(Schema):
+    """From where on requests are listed: the `next` of the page before."""
+
+    cursor = fields.Integer(validate=validate.Range(0, 2**40))
+
+
+class RequestRuling(Schema):
+    """A school's decision on a request; an erasure needs a second person."""
+
+    ruling = fields.String(required=True, validate=validate.OneOf([str(ruling) for ruling in Ruling]))
+    reason = words()
+    article = line(120)
+    second = fields.String(validate=IDENTIFIER)
+
+
+class Lifting(Schema):
+    """Why a restriction ends, and who decided that besides the one who asks."""
+
+    reason = words()
+    second = fields.String(required=True, validate=IDENTIFIER)
