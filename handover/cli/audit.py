@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 import click
 
+from handover.cli.certificate import certificate
 from handover.cli.reading import read_identity
 from handover.cli.terminal import EXISTING, NEW, answer, as_json, progress
 
@@ -23,6 +24,9 @@ _LOOKED = ("pupil", "pupil_number", "person", "school", "section", "ground", "ou
 @click.group()
 def audit() -> None:
     """Examine the access log of one's own board, as its FG."""
+
+
+audit.add_command(certificate)
 
 
 def as_examiner(command: Callable[Concatenate["ExaminerClient", P], R]) -> Callable[P, R]:
