@@ -14,7 +14,9 @@ from consent.export import compress
 from consent.search import Criteria, Found
 from consent.tables import Pupil
 from consent.terms import Ground, Section
+from consent.touched import Period
 from handover.accesslog import Did, record
+from handover.breach import report
 from handover.dpos import examiner
 from handover.idempotency import Answer
 from handover.parts import Examiner, Parts
@@ -124,6 +126,11 @@ def table(parts: Parts, who: Examiner) -> Iterator[bytes]:
     """Give the board's side of the journal as a table, newest first: for a spreadsheet, without proofs."""
     write_down(parts, who, Did.AUDIT_EXPORTED, {"form": "csv"})
     return csv_lines(COLUMNS, (row(each) for each in everything(parts, who.board, Criteria())))
+
+
+def breach(parts: Parts, who: Examiner, period: Period) -> Answer:
+    """Report what of the board's own was touched in a period (AVG art. 33), as `handover.breach` counts it."""
+    return report(parts, examiner(who), who.board, period, lambda done, of: None).to_json()
 
 
 def everything(parts: Parts, board: str, wanted: Criteria) -> Iterator[Found]:

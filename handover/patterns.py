@@ -1,7 +1,7 @@
 """Patterns worth a look: named questions to a board's access log, each with its reason and its limits as data.
 
 A pattern accuses nobody. It says: look here, and ask. All of them read the same entries once, newest first, and keep
-no more than a window of them.
+no more than a window of them, and what each person, pupil, school and transfer in it comes to.
 """
 
 from collections import defaultdict, deque
@@ -20,6 +20,7 @@ from handover.accesslog import Did
 from handover.idempotency import Answer
 from handover.parts import Examiner, Parts
 from handover.people import child_of
+from handover.tables import School, Transfer
 from handover.transfers import time as time_of
 
 SHOWN: Final = 200
@@ -96,8 +97,8 @@ PATTERNS: Final = (
     ),
     Pattern(
         "new_keys",
-        "A school got new keys, and a file went to it within a day.",
-        "Een school kreeg nieuwe sleutels, en binnen een dag ging er een dossier naartoe.",
+        "A school replaced its keys, and a file went to it within a day.",
+        "Een school verving haar sleutels, en binnen een dag ging er een dossier naartoe.",
     ),
 )
 NAMES: Final = tuple(pattern.name for pattern in PATTERNS)
@@ -123,11 +124,14 @@ def look(parts: Parts, who: Examiner, since: date, until: date, names: Iterable[
     finders = {pattern.name: FINDERS[pattern.name](parts) for pattern in wanted}
     hits: dict[str, list[Hit]] = defaultdict(list)
     counts: dict[str, int] = defaultdict(int)
-    for found in audit.everything(parts, who.board, Criteria(since=since, until=until + DAY)):
+    # From a day earlier on, since what belongs together may begin before the period does.
+    for found in audit.everything(parts, who.board, Criteria(since=since - DAY, until=until + DAY)):
         if found.at is None:
             continue
         for name, finder in finders.items():
             for hit in finder(found, found.at):
+                if hit.at.date() < since:
+                    continue
                 counts[name] += 1
                 if len(hits[name]) < SHOWN:
                     hits[name].append(hit)
@@ -234,37 +238,44 @@ class _Flagged:
 
 @dataclass(slots=True)
 class _Unacknowledged:
-    """Finds deliveries with no acknowledgement behind them; read newest first, so that comes first."""
+    """Finds deliveries that nobody has confirmed up to now, the newest of each transfer."""
 
-    now: datetime
-    acknowledged: set[str] = field(default_factory=set)
+    parts: Parts
+    told: set[str] = field(default_factory=set)
 
     def __call__(self, found: Found, at: datetime) -> Iterator[Hit]:
         transfer = str((found.terms or {}).get("transfer"))
-        if found.type == int(Did.ACKNOWLEDGED):
-            self.acknowledged.add(transfer)
-        late = self.now - at > ACKNOWLEDGED_WITHIN
-        if found.type == int(Did.DELIVERED) and late and transfer not in self.acknowledged:
-            self.acknowledged.add(transfer)  # told once
-            yield from _alone(found, at)
+        late = self.parts.clock() - at > ACKNOWLEDGED_WITHIN
+        if found.type == int(Did.DELIVERED) and late and transfer not in self.told:
+            self.told.add(transfer)
+            with reading(self.parts.main) as session:
+                row = session.get(Transfer, transfer)
+            if row is not None and row.received_at is None:
+                yield from _alone(found, at)
 
 
 @dataclass(slots=True)
 class _NewKeys:
-    """Finds files that went to a school within a day after its keys changed."""
+    """Finds files that went to a school within a day after its keys were replaced, as the public key log tells."""
 
-    releases: deque[tuple[datetime, int, str | None, str | None]] = field(default_factory=deque)
+    parts: Parts
+    known: dict[str, list[datetime]] = field(default_factory=dict)
 
     def __call__(self, found: Found, at: datetime) -> Iterator[Hit]:
-        while self.releases and self.releases[0][0] - at > KEYS_BEFORE:
-            self.releases.popleft()
-        if _is_release(found, granted=True):
-            self.releases.append((at, found.index, found.school, _person(found)))
-        elif found.type == int(Did.KEYS_PUBLISHED):
-            school = (found.terms or {}).get("school")
-            for when, index, to, person in self.releases:
-                if to == school:
-                    yield Hit(when, person, (found.index, index))
+        if found.school is None or not _is_release(found, granted=True):
+            return
+        if any(timedelta(0) <= at - replaced <= KEYS_BEFORE for replaced in self._replaced(found.school)):
+            yield from _alone(found, at)
+
+    def _replaced(self, school: str) -> list[datetime]:
+        """Give when a school published keys, besides the first time."""
+        if school not in self.known:
+            with reading(self.parts.main) as session:
+                board = session.get_one(School, school).board
+            published = audit.everything(self.parts, board, Criteria(type=int(Did.KEYS_PUBLISHED)))
+            own = [each.at for each in published if each.at and (each.terms or {}).get("school") == school]
+            self.known[school] = own[:-1]
+        return self.known[school]
 
 
 FINDERS: Final[dict[str, Callable[[Parts], Finder]]] = {
@@ -276,6 +287,6 @@ FINDERS: Final[dict[str, Callable[[Parts], Finder]]] = {
     "attempts": lambda _: _Crowd(lambda f: f.type == int(Did.ATTEMPT), ATTEMPTS, DAY),
     "emergency": lambda _: _emergency,
     "paper": lambda _: _paper,
-    "not_acknowledged": lambda parts: _Unacknowledged(parts.clock()),
-    "new_keys": lambda _: _NewKeys(),
+    "not_acknowledged": _Unacknowledged,
+    "new_keys": _NewKeys,
 }

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from consent.fields import print_time
 from consent.verify import verify_export
 from handover.accesslog import Did
 from handover.audit import COLUMNS
@@ -217,3 +218,35 @@ def test_every_pattern_says_why_in_two_languages(seen: Case) -> None:
     for pattern in patterns(seen.story, SENDER).values():
         assert pattern["why"]
         assert pattern["waarom"]
+
+
+def test_the_openapi_document_says_what_each_answer_holds(seen: Case) -> None:
+    document = seen.story.region.http.get("/v1/openapi.json").get_json()
+    forms = document["components"]["schemas"]
+    assert list(forms["AuditEntry"]["properties"]) == list(COLUMNS)
+    found = {
+        path.removeprefix("/v1/audit/"): item["post"]["responses"]["200"]["content"]
+        for path, item in document["paths"].items()
+        if path.startswith("/v1/audit/")
+    }
+    assert set(found.pop("export")) == {"application/zstd", "text/csv"}
+    assert {name: content["application/json"]["schema"]["$ref"].split("/")[-1] for name, content in found.items()} == {
+        "search": "AuditFound",
+        "patterns": "PatternsFound",
+        "breach": "BreachReport",
+    }
+
+
+def test_an_fg_reports_what_of_the_own_board_was_touched(seen: Case) -> None:
+    asked = {"since": print_time(now() - timedelta(hours=1)), "until": print_time(now() + timedelta(hours=1))}
+    region = seen.story.region
+    made = expect(region.examine(SENDER, "POST", "/v1/audit/breach", asked), 200).get_json()
+    assert (made["board"], made["pupils"][seen.child.pupil]["sections_released"]) == (SENDER, ["okr"])
+    entry = seen.story.journal(Did.BREACH_REPORTED)[-1]
+    assert (entry.actor and entry.actor.id, set(entry.boards)) == (f"{SENDER}.fg-1", {SENDER})
+    other = expect(region.examine(RECEIVER, "POST", "/v1/audit/breach", asked), 200).get_json()
+    assert (other["board"], other["pupils"]) == (RECEIVER, {})
+    assert seen.transfer in other["transfers"]
+    backwards = {"since": asked["until"], "until": asked["until"]}
+    refused = expect(region.examine(SENDER, "POST", "/v1/audit/breach", backwards), 422).get_json()
+    assert refused["fields"] == {"/until": "Must lie after since."}

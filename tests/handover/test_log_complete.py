@@ -449,6 +449,12 @@ STEPS: Final = (
         200,
         ("audit_patterns granted",),
     ),
+    Step(
+        ("POST", "/v1/audit/breach"),
+        examined("breach", {"since": "2027-01-01T00:00:00Z", "until": "2027-02-01T00:00:00Z"}),
+        200,
+        ("breach_reported granted",),
+    ),
     Step(("POST", "/v1/audit/export"), examined("export", {}), 200, ("audit_exported granted",)),
     Step(("POST", "/v1/audit/export"), examined("export", {"form": "csv"}), 200, ("audit_exported granted",)),
 )
@@ -470,7 +476,6 @@ BY_ITSELF: Final = {
     "destroyed": "erasure.py",
     "pupil_erased": "erasure.py",
     "staff_erased": "destruction.py",
-    "breach_reported": "breach.py",
     "correction_passed_on": "rulings.py",
     "request_reminded": "rulings.py",
     "reminded": "season.py",

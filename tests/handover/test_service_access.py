@@ -114,6 +114,7 @@ WITH_TOKEN: Final[dict[tuple[str, str], dict[str, Any]]] = {
 EXAMINED: Final[dict[tuple[str, str], Any]] = {
     ("POST", "/v1/audit/search"): {},
     ("POST", "/v1/audit/patterns"): {"since": "2027-01-01", "until": "2027-01-31"},
+    ("POST", "/v1/audit/breach"): {"since": "2027-01-01T00:00:00Z", "until": "2027-02-01T00:00:00Z"},
     ("POST", "/v1/audit/export"): {},
 }
 """What only a board's FG may ask, each with a body that is fine."""
