@@ -19,7 +19,7 @@ from consent.exported import FORMAT
 from consent.keystore import OwnerKey
 from consent.sealing import STORED, Stored, checked_leaf, open_part, stored
 from consent.tables import JournalBoard, JournalCheckpoint, JournalLeaf, core
-from consent.tree import checkpoint
+from consent.tree import checkpoint, later_names
 from crypto.encoding import Printable, canon
 from crypto.merkle import leaf_hash
 
@@ -54,6 +54,8 @@ def export(session: Session, out: BinaryIO, origin: str, keys_for: KeysFor, boar
 def lines(session: Session, origin: str, keys_for: KeysFor, board: str | None = None) -> Iterator[tuple[int, bytes]]:
     """Give what `export` writes, a line at a time, each with the number of entries in it: one or none."""
     head: dict[str, Printable] = {"format": FORMAT, "origin": origin, "v": 1}
+    if later := later_names(session):
+        head["later"] = [list(each) for each in later]
     yield 0, canon(head if board is None else {**head, "board": board}) + b"\n"
     kept = {row.size: row.note for row in session.scalars(select(JournalCheckpoint))}
     newest = checkpoint(session)

@@ -107,3 +107,21 @@ def read_parts(line: bytes) -> tuple[dict[str, tuple[bytes, Any]], Any]:
     if text[at:] != "}\n":
         raise ValueError("something stands behind the entry")
     return parts, row
+
+
+def read_later(value: JSON) -> list[tuple[int, str]]:
+    """Read the names that a log took after its first one, with the index from which each holds; raises `Unreadable`."""
+    pairs = [
+        (each[0], each[1])
+        for each in (value if isinstance(value, list) else [])
+        if isinstance(each, list) and len(each) == 2 and type(each[0]) is int and isinstance(each[1], str)
+    ]
+    begins = [first for first, _ in pairs]
+    if (
+        isinstance(value, list)
+        and len(pairs) == len(value)
+        and begins == sorted(set(begins))
+        and min([0, *begins]) == 0
+    ):
+        return pairs
+    raise Unreadable("its head names the log's later names in another way")

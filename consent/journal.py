@@ -347,11 +347,11 @@ class Journal:
 
     def export(self, session: Session, out: BinaryIO, board: str | None = None) -> int:
         """Write everything out for `consent.verify`, or one board's side; gives the number of entries."""
-        return export(session, out, self.origin, lambda rows: self._keys_for(rows, {}), board)
+        return export(session, out, self.name, lambda rows: self._keys_for(rows, {}), board)
 
     def exported(self, session: Session, board: str | None = None) -> Iterator[bytes]:
         """Give what `export` writes, a line at a time."""
-        return (line for _, line in lines(session, self.origin, lambda rows: self._keys_for(rows, {}), board))
+        return (line for _, line in lines(session, self.name, lambda rows: self._keys_for(rows, {}), board))
 
     # Beginning and starting.
 
@@ -378,7 +378,7 @@ class Journal:
         if mark is None:
             raise StartRefused(StartRefused.NO_MARK, "the key store was never initialised")
         with reading(self._main) as session:
-            self.first, self.origin = tree.last_name(session) or (0, self.name)
+            self.first, self.origin = [(0, self.name), *tree.later_names(session)][-1]
             head = tree.load(session, self.origin, self._sign_key.public)
             if head is None or head.size < mark.size:
                 raise StartRefused(StartRefused.ROLLBACK, f"the journal is smaller than the {mark.size} acknowledged")

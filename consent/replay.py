@@ -17,6 +17,7 @@ from consent.errors import EpochKeyMissing, ShipmentRefused
 from consent.shipping import ERASURE, HASH, KEPT, KEY, LEAF, LOOKUP, OF_BOARD, ORIGIN, PART, SHARE, Shipment, keys_of
 from consent.tables import DataKey, Epoch, Freeze, JournalLookup, Mark, Share, Shipped, core
 from crypto.checkpoint import Checkpoint, verify_checkpoint
+from crypto.encoding import JSON
 
 _EPOCH = core(Epoch)
 
@@ -27,13 +28,16 @@ def chain(shipments: Sequence[Shipment], size: int) -> tuple[list[Shipment], str
     A shipment that holds what an earlier one held, and more, follows on it: a crash makes such.
     """
     good: list[Shipment] = []
+    leaves: dict[JSON, JSON] = {}
     for shipment in shipments:
         if good and shipment.number != good[-1].number + 1:
             return good, f"shipment {good[-1].number + 1} is missing"
         if shipment.before > size:
             return good, f"entries {size} to {shipment.before - 1} were never shipped"
-        if good and shipment.size < size:
+        own = {row["idx"]: row["leaf"] for row in shipment.journal[LEAF.name]}
+        if (good and shipment.size < size) or any(leaves.get(index, leaf) != leaf for index, leaf in own.items()):
             return good, f"shipment {shipment.number} is of another branch of the journal"
+        leaves |= own
         good.append(shipment)
         size = max(size, shipment.size)
     return good, None
@@ -58,7 +62,7 @@ def grow(session: Session, note: bytes, before: str, public: bytes) -> Checkpoin
     `before` is the log's name in the backup. Raises `ShipmentRefused` where leaves are missing or give another root,
     `CheckpointRefused` for a note of another log than this is now.
     """
-    _, origin = tree.last_name(session) or (0, before)
+    _, origin = [(0, before), *tree.later_names(session)][-1]
     wanted = verify_checkpoint(note, origin, public)
     head = tree.load(session, before, public, lock=True)
     if head is None or head.size > wanted.size:

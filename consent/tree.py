@@ -107,11 +107,10 @@ def checkpoint(session: Session) -> bytes:
     return note
 
 
-def last_name(session: Session) -> tuple[int, str] | None:
-    """Give the index from which the log goes on under its newest name, and that name; None where it has but one."""
-    named = select(JournalOrigin.first, JournalOrigin.origin).order_by(JournalOrigin.first.desc()).limit(1)
-    row = session.execute(named).one_or_none()
-    return row and (row.first, row.origin)
+def later_names(session: Session) -> list[tuple[int, str]]:
+    """Give the names that the log took after its first one, each with the index from which it goes under it."""
+    named = select(JournalOrigin.first, JournalOrigin.origin).order_by(JournalOrigin.first)
+    return [(row.first, row.origin) for row in session.execute(named)]
 
 
 def root_at(session: Session, size: int) -> bytes:

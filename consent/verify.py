@@ -34,7 +34,7 @@ from consent.entry import (
     commitment,
     section_bits,
 )
-from consent.exported import FORMAT, HASH, LEAF, Unreadable, lines_of, read_json, read_parts, whole
+from consent.exported import FORMAT, HASH, LEAF, Unreadable, lines_of, read_json, read_later, read_parts, whole
 from crypto.checkpoint import Checkpoint, parse_checkpoint, verify_checkpoint
 from crypto.errors import CheckpointRefused
 from crypto.merkle import Frontier
@@ -104,6 +104,7 @@ class _Run:
     outside: bytes | None
     hashes_only: bool
     origin: str = ""
+    later: list[tuple[int, str]] = field(default_factory=list)
     size: int = 0
     tree: Frontier = field(default_factory=Frontier)
     waiting: list[bytes] = field(default_factory=list)
@@ -146,6 +147,7 @@ class _Run:
         head = read_json(line)
         origin = head.pop("origin", None) if isinstance(head, dict) else None
         board = head.pop("board", None) if isinstance(head, dict) else None
+        self.later = read_later(head.pop("later", []) if isinstance(head, dict) else [])
         named = isinstance(origin, str) and origin and (board is None or isinstance(board, str))
         if not named or head != {"format": FORMAT, "v": 1}:
             raise Unreadable("not an export of a journal, version 1")
@@ -275,11 +277,16 @@ class _Run:
             self.find(None, f"entries {self.held} to {self.size - 1} {what}")
 
     def _read_note(self, note: bytes) -> Checkpoint:  # (5)
-        if self.public_key is not None:
-            return verify_checkpoint(note, self.origin, self.public_key)
         checkpoint = parse_checkpoint(note)
-        if checkpoint.origin != self.origin:
+        names = [(0, self.origin), *self.later]
+        begun = max(at for at, (first, _) in enumerate(names) if not first or first < checkpoint.size)
+        if checkpoint.origin in [name for _, name in names[:begun]]:
+            first, name = names[begun]
+            raise CheckpointRefused(f"that log lost its entries from {first} on, and went on as {name}")
+        if checkpoint.origin != names[begun][1]:
             raise CheckpointRefused("the checkpoint is of another log")
+        if self.public_key is not None:
+            verify_checkpoint(note, checkpoint.origin, self.public_key)
         return checkpoint
 
     def _compare_kept(self) -> None:  # (6)

@@ -11,6 +11,7 @@ from consent.db import reading, truncate
 from consent.errors import Destroyed, NotShipped, StartRefused
 from consent.events import Kind
 from consent.terms import Section
+from consent.verify import verify_export
 from crypto.keys import SignKey
 from handover.accesslog import Did
 from handover.errors import SettingsRefused
@@ -259,6 +260,21 @@ def test_a_backup_from_before_a_loss_leads_across_it(lossy: Lossy) -> None:
     assert held(light) == before
     assert (done.origin, done.lost) == ("overdracht.test/journal-2", ())
     assert asks(light, file) == Withheld("SUSPENDED")
+
+
+def test_an_export_after_a_loss_verifies_and_a_checkpoint_of_the_lost_branch_says_what_went(lossy: Lossy) -> None:
+    """K4, K8."""
+    light, copies, _, people = lossy
+    kept = (light.region.folder / "kept").read_bytes()
+    done = light.restore(copies, known=[kept], approvals=approvals(light, people[0], people[1]))
+    parts, path = light.region.parts, light.region.folder / "export"
+    with reading(parts.main) as session, path.open("wb") as file:
+        parts.journal.export(session, file)
+        newest = parts.journal.checkpoint(session)
+    assert verify_export(path, parts.log_key.public, newest)
+    (finding,) = verify_export(path, parts.log_key.public, kept).findings
+    assert f"lost its entries from {done.size} on, and went on as overdracht.test/journal-2" in finding.what
+    assert not verify_export(path, parts.log_key.public, newest.replace(b"journal-2", b"journal-3"))
 
 
 @pytest.mark.parametrize("pair", [(0,), (0, 0), (0, 3), (2, 2)])
