@@ -1,12 +1,16 @@
 """The log of a child's file as its family reads it: complete, plain, its own, and gone with the voice."""
 
 import re
-from datetime import date, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from consent.db import reading
+from consent.entry import Opened
 from consent.events import Kind
+from consent.journal import Actor
 from consent.reasons import Reason
 from consent.terms import Ground, Purpose, Section
 from handover import familylog, sentences
@@ -222,6 +226,42 @@ def test_a_pupil_reads_the_log_from_sixteen_on(standing: Story) -> None:
 # ---- the words
 
 
+ENTRY = Opened(
+    index=7,
+    book="access",
+    type=Did.UPLOADED,
+    pupil="p",
+    number=None,
+    actor=Actor("staff", "22BB00.x", {"role": "mentor"}),
+    recorded_at=datetime(2027, 3, 1, 12, tzinfo=UTC),
+    boards={"vo": 1},
+    sections=(),
+    ground=None,
+    outcome="granted",
+    terms={},
+    school="22BB00",
+    told={},
+)
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"outcome": "SECOND_NEEDED"}, "De mentor van school 22BB00 (VO) wilde iets met het dossier doen."),
+        ({"type": 0x7E}, "De mentor van school 22BB00 (VO) heeft iets met het dossier gedaan."),
+        ({"type": 0x7E, "actor": None}, "Een medewerker van school 22BB00 (VO) heeft iets met het dossier gedaan."),
+        ({"type": 0x7E, "actor": None, "school": None}, "Een medewerker heeft iets met het dossier gedaan."),
+        ({"type": Kind.COURT, "actor": Actor("family", "c", {"role": "court"})}, "Een rechter heeft"),
+        ({"type": Did.EMERGENCY_CONFIRMED}, None),
+        ({"actor": Actor("family", "g", {"role": "guardian"})}, None),
+    ],
+)
+def test_what_has_no_sentence_of_its_own_is_still_shown(changed: dict[str, Any], says: str | None) -> None:
+    """A kind that this version doesn't know, a refusal, and staff whose term is over."""
+    rows = familylog.Log([replace(ENTRY, **changed)], {"22BB00": "VO"}, {}).rows()
+    assert [row.said.nl.startswith(str(says)) for row in rows] == ([] if says is None else [True])
+
+
 def test_every_kind_of_entry_has_its_sentence_or_its_reason_to_have_none() -> None:
     known = set(sentences.LINES) | sentences.NOT_SHOWN | {Did.RELEASE}
     about_no_pupil = {Did.ATTEMPT, Did.BOARD_JOINED, Did.KEYS_PUBLISHED, Did.DPO_STATED, Did.BREACH_REPORTED}
@@ -261,7 +301,5 @@ def test_a_sentence_is_short_enough_for_b1(table: str) -> None:
 
 def _events(case: Case) -> Any:
     parts = case.story.region.parts
-    from consent.db import reading
-
     with reading(parts.main) as session:
         return parts.ledger.history(session, case.child.pupil).known

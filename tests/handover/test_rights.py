@@ -288,6 +288,11 @@ def test_a_refused_correction_keeps_its_reason_and_its_article(standing: Story) 
     [mine] = own(case)
     assert (mine["state"], mine["article"]) == ("refused", "AVG art. 16")
     assert own(case, 1) == []
+    mine, others = (asks(case, "access", who)["answer"] for who in range(2))
+    assert "request_decided" in {one["kind"] for one in mine["ledger"]}
+    assert [one["text"] for one in mine["words"] if not one["you"]] == ["Wij hebben het uitgezocht."]
+    assert "request_decided" not in {one["kind"] for one in others["ledger"]}
+    assert others["words"] == []
 
 
 def test_a_correction_says_what_is_wrong(standing: Story) -> None:
