@@ -123,7 +123,7 @@ def _clear(entry: Stored, rows: Mapping[str, _BoardRow]) -> dict[str, Printable]
     """Write down all that stands in clear; a board's row that contradicts it is null among what was told."""
     told: dict[str, Printable] = {}
     for board, row in rows.items():
-        if any(row[name] != getattr(entry, name) for name in _SAID):
+        if any(row[name] != getattr(entry, name) for name in _SAID) or _misleads(row, entry):
             told[board] = None
         elif (row["sees"], row["outcome"]) != (WHOLE, entry.outcome):
             told[board] = _told(row)
@@ -139,6 +139,12 @@ def _clear(entry: Stored, rows: Mapping[str, _BoardRow]) -> dict[str, Printable]
         "told": told,
         "type": entry.type,
     }
+
+
+def _misleads(row: _BoardRow, entry: Stored) -> bool:
+    """Tell whether a board would look for the entry under another pupil or person than whom it may know it is about."""
+    tags = (("subject", "pupil_tag"), ("actor", "actor_tag"))
+    return any(row[tag] != (getattr(entry, tag) if row["sees"] & SEES[part] else None) for part, tag in tags)
 
 
 def _heard(row: _BoardRow, board: str, entry: Stored, terms: bytes | None) -> dict[str, Printable]:

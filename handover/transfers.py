@@ -13,6 +13,7 @@ from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
 from consent.db import reading
+from consent.errors import IntegrityBroken
 from consent.events import Draft, Kind
 from consent.journal import Act, Told
 from consent.terms import Ground, Policy, Purpose, Route, Section, ground
@@ -32,10 +33,15 @@ def sections_of(transfer: Transfer) -> tuple[Section, ...]:
 
 
 def policy_of(parts: Parts, session: Session, transfer: Transfer) -> Policy:
-    """Give the sending board's policy as it was when the transfer opened: the entry that froze it is read again."""
-    chosen = parts.ledger.policy_at(session, transfer.policy).policy
-    assert chosen is not None  # `policy_at` refuses an entry without one
-    return chosen
+    """Give the sending board's policy as it was when the transfer opened: the entry that froze it is read again.
+
+    Raises `IntegrityBroken` where that is no policy, or another board's.
+    """
+    event = parts.ledger.policy_at(session, transfer.policy)
+    if event.board != session.get_one(School, transfer.sender).board:
+        raise IntegrityBroken("another board's policy", transfer.policy)
+    assert event.policy is not None  # `policy_at` refuses an entry without one
+    return event.policy
 
 
 def time(moment: datetime | None) -> str | None:
