@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Final
 
 from sqlalchemy import delete, select, update
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from consent import inventory
@@ -50,6 +51,7 @@ class Ended(StrEnum):
     GONE = "gone or not due any more"
     HELD = "held back"
     BROKEN = "the pupil's ledger doesn't hold together"
+    BUSY = "others hold the database; the next sweep takes it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ class Outcome:
 DONE: Final = Outcome(Ended.DONE)
 GONE: Final = Outcome(Ended.GONE)
 BROKEN: Final = Outcome(Ended.BROKEN)
+BUSY: Final = Outcome(Ended.BUSY)
 
 
 def destroy(parts: Parts, this: Due) -> Outcome:
@@ -76,6 +79,8 @@ def destroy(parts: Parts, this: Due) -> Outcome:
         return GONE
     except (IntegrityBroken, EventRefused):
         return BROKEN
+    except OperationalError:  # waited too long for a lock, or was chosen to end a deadlock
+        return BUSY
 
 
 def foresee(parts: Parts, session: Session, this: Due, now: datetime) -> Outcome:

@@ -53,7 +53,10 @@ def erase(parts: Parts, act: Act, pupil: str, actor: Actor, ground: str) -> Eras
     Raises `Destroyed` where the pupil was erased already.
     """
     session = act.session
-    board = session.get_one(Pupil, pupil).board
+    row = session.get_one(Pupil, pupil)
+    if row.erased:  # its key may not be destroyed yet
+        raise Destroyed("this pupil was erased")
+    board = row.board
     persons = session.scalars(select(Person.id).where(Person.pupil == pupil)).all()
     keys = contact_keys(parts.keystore, persons)
     erased = parts.journal.erase(act, pupil, actor, (board,), keys)
