@@ -25,20 +25,20 @@ class ServiceFailed(HandoverError):
     """The service can't be reached, or answered what it never should."""
 
 
-def read(response: "httpx.Response") -> bytes:
+def read(response: "httpx.Response", limit: int = ANSWER_LIMIT) -> bytes:
     """Give an answer's body; raises ServiceFailed for one beyond the limit."""
     data = bytearray()
     for chunk in response.iter_bytes(CHUNK):
         data += chunk
-        if len(data) > ANSWER_LIMIT:
+        if len(data) > limit:
             raise odd()
     return bytes(data)
 
 
-def read_json(response: "httpx.Response") -> dict[str, JSON]:
+def read_json(response: "httpx.Response", limit: int = ANSWER_LIMIT) -> dict[str, JSON]:
     """Give an answer that must be a JSON object; raises ServiceFailed."""
     try:
-        return as_object(json_load(read(response), limit=ANSWER_LIMIT))
+        return as_object(json_load(read(response, limit), limit=limit))
     except EncodingRefused:
         raise odd() from None
 

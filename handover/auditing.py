@@ -6,12 +6,18 @@ from typing import BinaryIO, Final
 
 from crypto.encoding import JSON, Printable
 from crypto.keys import SignKey
-from handover.answers import CHUNK, as_object, odd
+from handover.answers import CHUNK, as_object, odd, read_json
 from handover.client import PublicClient
 from handover.signing import sign_request
 
 FORMS: Final = {"jsonl": "application/zstd", "csv": "text/csv; charset=utf-8"}
 """In which forms the log is exported, and what the service calls them."""
+
+REPORT_LIMIT: Final = 256 * 1024 * 1024
+"""Bytes of a breach report: it names every pupil who was touched."""
+
+PATIENCE: Final = 600
+"""Seconds until an answer begins. A year of a large board takes minutes to look through."""
 
 
 class ExaminerClient(PublicClient):
@@ -22,6 +28,7 @@ class ExaminerClient(PublicClient):
     ) -> None:
         """Prepare a client; `name` is the board's own name for this FG. Raises SettingsRefused for a bad origin."""
         super().__init__(origin)
+        self._http.timeout = PATIENCE
         self._key = key
         self._name = name
         self._clock = clock
@@ -33,7 +40,8 @@ class ExaminerClient(PublicClient):
             place: dict[str, Printable] = {} if cursor is None else {"cursor": int(str(cursor))}
             page = self._json("POST", "/v1/audit/search", {**asked, **place, "limit": min(most, 100)})
             rows, following = page.get("entries"), page.get("next")
-            if not isinstance(rows, list) or not isinstance(following, int | None) or (rows and following == cursor):
+            stuck = following is not None and following == cursor
+            if not isinstance(rows, list) or not isinstance(following, int | None) or stuck:
                 raise odd()
             yield from map(as_object, rows)
             most -= len(rows)
@@ -49,6 +57,13 @@ class ExaminerClient(PublicClient):
         if not isinstance(found, list):
             raise odd()
         return [as_object(one) for one in found]
+
+    def breach(self, since: datetime, until: datetime) -> dict[str, JSON]:
+        """Ask for a report of what was touched between two moments."""
+        asked: dict[str, Printable] = {"since": since.isoformat(), "until": until.isoformat()}
+        content, headers = self._body(asked)
+        with self._exchange("POST", "/v1/audit/breach", headers, content) as response:
+            return read_json(response, REPORT_LIMIT)
 
     def export(self, form: str, out: BinaryIO, progress: Callable[[int], None]) -> int:
         """Write an export of the board's side into `out`; gives how many bytes it has."""

@@ -1,23 +1,50 @@
 """`handover audit`: the access log of a board's own side, on its FG's own machine."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 import click
 
+from handover.answers import as_object
+from handover.cli import printable
+from handover.cli.accountability import Moment
 from handover.cli.certificate import certificate
 from handover.cli.reading import read_identity
 from handover.cli.terminal import EXISTING, NEW, answer, as_json, progress
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from crypto.encoding import JSON
     from handover.auditing import ExaminerClient
 
 P = ParamSpec("P")
 R = TypeVar("R")
 _DAY = click.DateTime(["%Y-%m-%d"])
+_COLUMNS = {
+    "index": ("index", "nummer"),
+    "at": ("when", "wanneer"),
+    "kind": ("what", "wat"),
+    "outcome": ("outcome", "uitkomst"),
+    "who": ("who", "wie"),
+    "role": ("role", "rol"),
+    "sections": ("sections", "onderdelen"),
+    "ground": ("ground", "grondslag"),
+    "emergency": ("emergency", "spoed"),
+    "erased": ("erased", "gewist"),
+    "pupil": ("pupil", "leerling"),
+}
+"""What is shown of an entry, with its name in English and in Dutch."""
+
+_TOUCHED = {
+    "sections": "sections (onderdelen)",
+    "schools": "schools (scholen)",
+    "persons": "persons (medewerkers)",
+    "pupils": "pupils of this board (eigen leerlingen)",
+    "transfers": "files of other boards' pupils, by transfer (dossiers van anderen)",
+}
 _LOOKED = ("pupil", "pupil_number", "person", "school", "section", "ground", "outcome", "kind", "since", "until")
 
 
@@ -72,7 +99,7 @@ def search(client: "ExaminerClient", /, most: int, as_json: bool, **looked: obje
     """
     asked = {name: _said(looked[name]) for name in _LOOKED if looked[name] is not None}
     found = list(client.search(asked, most))
-    answer({"entries": found}, "\n".join(_lines(found)) or "Nothing was found.", as_json=as_json)
+    answer({"entries": found}, "\n".join(_lines(found)) if found else "Nothing was found.", as_json=as_json)
 
 
 @audit.command()
@@ -90,17 +117,48 @@ def patterns(client: "ExaminerClient", /, since: object, until: object, names: t
 @audit.command()
 @click.argument("out", type=NEW)
 @click.option("--csv", "as_csv", is_flag=True, help="A table for a spreadsheet, which can't be verified.")
+@click.option("--root", type=EXISTING, envvar="HANDOVER_ROOT", help="The register's trust file, to verify it with.")
 @as_json
 @as_examiner
-def export(client: "ExaminerClient", /, out: Path, as_csv: bool, as_json: bool) -> None:
-    """Write one's own side of the journal into the new file OUT: `handover journal verify` checks it offline."""
+def export(client: "ExaminerClient", /, out: Path, as_csv: bool, root: Path | None, as_json: bool) -> None:
+    """Write one's own side of the journal into the new file OUT, and verify it offline.
+
+    Ends with 2 and names every entry that isn't what it was. `handover journal verify` does it again, anywhere.
+    """
+    from consent.verify import verify_export
     from crypto.files import new_file
+    from handover.trust import JOURNAL, read_trust
 
     form = "csv" if as_csv else "jsonl"
-    with new_file(out) as file, progress("export", 1 << 62) as done:
+    trust = None if root is None or as_csv else read_trust(root)
+    note = b"" if trust is None else client.journal_checkpoint()  # first: what it stands for has to be in the export
+    with new_file(out) as file, progress("export", None) as done:
         size = client.export(form, file, done)
-    told = {"out": str(out), "bytes": size, "form": form}
-    answer(told, f"{size} bytes in {out}", as_json=as_json)
+    told: dict[str, object] = {"out": str(out), "bytes": size, "form": form, "verified": None}
+    lines = [f"{size} bytes in {out}"]
+    if trust is None:
+        lines.append("NOT VERIFIED: a table proves nothing." if as_csv else "NOT VERIFIED: name the trust file.")
+        answer(told, "\n".join(lines), as_json=as_json)
+        return
+    trust.verify(note, JOURNAL)
+    report = verify_export(out, trust.log(JOURNAL)[1], note)
+    findings = [str(finding) for finding in report.findings]
+    told |= {"verified": bool(report), "board": report.board, "checked": report.checked, "findings": findings}
+    lines += [f"side of board {report.board}", *report.checked, *(f"NOT  {finding}" for finding in findings)]
+    answer(told, "\n".join(map(printable, lines)), as_json=as_json)
+    if not report:
+        raise click.exceptions.Exit(2)
+
+
+@audit.command()
+@click.option("--since", type=Moment(), required=True, help="From this day or moment on.")
+@click.option("--until", type=Moment(), required=True, help="Until this day or moment, which isn't included.")
+@as_json
+@as_examiner
+def breach(client: "ExaminerClient", /, since: "datetime", until: "datetime", as_json: bool) -> None:
+    """Report what of one's own board was touched between two moments (AVG art. 33)."""
+    made = client.breach(since, until)
+    answer(made, "\n".join(_counted(made)), as_json=as_json)
 
 
 def _said(value: object) -> str:
@@ -109,23 +167,43 @@ def _said(value: object) -> str:
     return value.date().isoformat() if isinstance(value, datetime) else str(value)
 
 
-def _lines(rows: Iterable[Mapping[str, "JSON"]]) -> Iterable[str]:
-    for row in rows:
-        sections = row.get("sections")
-        about = ", ".join(map(str, sections)) if isinstance(sections, list) else ""
-        told = [row.get("at"), row.get("kind"), row.get("outcome"), row.get("who") or "", row.get("role") or "", about]
-        marks = [f"ground {row['ground']}" if row.get("ground") else "", "EMERGENCY" if row.get("emergency") else ""]
-        subject = [f"pupil {row['pupil']}" if row.get("pupil") else "", "erased" if row.get("erased") else ""]
-        yield "  ".join(str(part) for part in (f"{row.get('index'):>8}", *told, *marks, *subject) if part)
+def _lines(rows: Iterable[Mapping[str, "JSON"]]) -> Iterator[str]:
+    """Lay entries out as a table, its head in English and Dutch. No cell can begin a line of its own (K7)."""
+    cells = [*zip(*_COLUMNS.values(), strict=True), *(tuple(_cell(row.get(name)) for name in _COLUMNS) for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for line in cells:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
 
 
-def _told(found: Iterable[Mapping[str, "JSON"]]) -> Iterable[str]:
-    from handover.answers import as_object
+def _cell(value: "JSON") -> str:
+    if isinstance(value, list):
+        return " ".join(map(_cell, value))
+    if isinstance(value, bool):
+        return "yes" if value else ""
+    return "" if value is None else printable(str(value))
 
+
+def _told(found: Iterable[Mapping[str, "JSON"]]) -> Iterator[str]:
     for pattern in found:
-        yield f"{pattern.get('count'):>5}  {pattern.get('name')}"
-        yield f"       {pattern.get('why')}"
-        yield f"       {pattern.get('waarom')}"
+        yield f"{_cell(pattern.get('count')):>5}  {_cell(pattern.get('name'))}"
+        yield f"       {_cell(pattern.get('why'))}"
+        yield f"       {_cell(pattern.get('waarom'))}"
         hits = pattern.get("found")
         for hit in map(as_object, hits if isinstance(hits, list) else ()):
-            yield f"         {hit.get('at')}  {hit.get('who') or ''}  entries {hit.get('entries')}"
+            yield f"         {_cell(hit.get('at'))}  {_cell(hit.get('who'))}  entries {_cell(hit.get('entries'))}"
+
+
+def _counted(made: Mapping[str, "JSON"]) -> Iterator[str]:
+    said = {name: _cell(value) for name, value in made.items() if not isinstance(value, dict)}
+    yield f"Board {said.get('board')}, from {said.get('since')} until {said.get('until')}"
+    yield f"  entries {said.get('first')} to {said.get('last')}: {said.get('entries')}, {said.get('erased')} erased"
+    yield f"  released {said.get('released')} ({said.get('emergency')} as an emergency), only tried {said.get('tried')}"
+    for name, title in _TOUCHED.items():
+        table = as_object(made.get(name))
+        yield f"  {title}: {len(table)}"
+        for which, counts in table.items():
+            one = as_object(counts)
+            went, tried = (
+                f"{_cell(one.get(how))} {_cell(one.get(f'sections_{how}'))}" for how in ("released", "tried")
+            )
+            yield f"    {printable(which)}: released {went}, tried {tried}".rstrip()

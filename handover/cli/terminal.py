@@ -44,9 +44,10 @@ def passphrase(of: Path, *, new: bool = False) -> str:
 
 
 def answer(value: Mapping[str, object], lines: str, *, as_json: bool) -> None:
-    """Print a result on standard output: JSON for a script, lines for a person."""
+    """Print a result on standard output: JSON for a script, lines for a person; no terminal obeys either (K7)."""
     if as_json:
-        click.echo(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        click.echo("".join(sign if sign.isprintable() else json.dumps(sign)[1:-1] for sign in text))
     else:
         for line in lines.splitlines():
             click.echo(printable(line))
@@ -58,15 +59,27 @@ def remark(line: str) -> None:
 
 
 @contextmanager
-def progress(work: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Give a function that is told how many bytes are done in all; draws a bar only for long work on a terminal."""
-    if total < LONG_WORK or not sys.stderr.isatty():
+def progress(work: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """Give a function that is told how many bytes are done in all; shows them for long work on a terminal.
+
+    Where nobody knows the total there is no bar, but what is done and how fast.
+    """
+    if (total is not None and total < LONG_WORK) or not sys.stderr.isatty():
         yield lambda done: None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        FileSizeColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TransferSpeedColumn,
+    )
 
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    size = (SpinnerColumn(), FileSizeColumn()) if total is None else (BarColumn(), DownloadColumn())
+    columns = (TextColumn("{task.description}"), *size, TransferSpeedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
         task = bars.add_task(work, total=total)
         yield lambda done: bars.update(task, completed=done)
