@@ -5,7 +5,7 @@ import sys
 
 from tests.bench.table import show
 
-PARTS = ("crypto", "consent", "journal", "breach")
+PARTS = ("crypto", "consent", "journal", "breach", "sweep")
 
 
 def main() -> int:
