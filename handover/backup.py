@@ -98,6 +98,7 @@ def backup(parts: Parts, out: Path) -> list[Path]:
     out.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
     main, keys = parts.main, open_engine(parts.settings.keystore_url)
     with ExitStack() as held:
+        held.callback(keys.dispose)
         with writing(main) as session:  # the head's lock: nobody commits meanwhile
             parts.journal.lock_head(session)
             taken_at, note = parts.clock(), tree.checkpoint(session).decode()
@@ -113,7 +114,6 @@ def backup(parts: Parts, out: Path) -> list[Path]:
             said = Manifest(what, kind, parts.settings.log, note, shipped, epoch, taken_at, file.name, hashed(file))
             manifests.append(file.with_name(file.name + ".json"))
             write_private(manifests[-1], print_manifest(said))
-    keys.dispose()
     return manifests
 
 

@@ -14,7 +14,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -119,32 +119,38 @@ def restore(
     Raises RestoreRefused with all that is missing, BackupRefused, ShippingError, EpochKeyMissing or CopyFailed. What
     was there is untouched where it raises before (4).
     """
-    main, keys = open_engine(settings.database_url), open_engine(settings.keystore_url)
     (said_main, main_file), (said_keys, keys_file) = read_backup(of_main, "main"), read_backup(of_keys, "keys")
     manifests = said_main, said_keys
-    _check_targets(settings, main, keys, manifests, replace)
-    store = KeyStore(keys, settings.keys / EPOCHS)
-    plan = make_plan(settings, main, keys, store, manifests, known)
-    statement = loss_statement(settings, plan)
-    if plan.problems and not approvals:
-        replace_private(settings.home / LOSS, canon(statement))
-        raise RestoreRefused(*plan.problems, f"what would be lost stands in {settings.home / LOSS}")
-    if any(approval.statement != statement for approval in approvals):
-        raise RestoreRefused("an approval is of another loss than this restore's")
-    _begin(settings, plan.known, plan.problems)  # (4)
-    _main_back(settings, main, main_file, plan, approvals)  # (5)
-    _keys_back(settings, main, keys, keys_file, plan)
-    parts = put_together(settings, resumed=bool(manifests[1].shipped or plan.shipments))
+    with ExitStack() as held:
+        main, keys = open_engine(settings.database_url), open_engine(settings.keystore_url)
+        held.callback(main.dispose)
+        held.callback(keys.dispose)
+        _check_targets(settings, main, keys, manifests, replace)
+        plan = make_plan(settings, main, keys, KeyStore(keys, settings.keys / EPOCHS), manifests, known)
+        _check_loss(settings, plan, approvals)  # (3)
+        _begin(settings, plan.known, plan.problems)  # (4)
+        _main_back(settings, main, main_file, plan, approvals)  # (5)
+        _keys_back(settings, main, keys, keys_file, plan)
+    parts = put_together(settings, resumed=bool(said_keys.shipped or plan.shipments))
     if plan.problems:
         _roll_back(parts, approvals)  # (6)
     bundles.finish_shredding(parts)
-    witnesses = _enrolled_since(parts, parse_checkpoint(manifests[0].checkpoint.encode()).size)
+    witnesses = _enrolled_since(parts, plan.began.size)
     (settings.home / RESTORING).unlink()
     (settings.home / LOSS).unlink(missing_ok=True)
     reached = plan.reached
     done = Restored(reached.size, reached.root, parts.journal.origin, len(plan.shipments), plan.problems, witnesses)
     parts.close()
     return done
+
+
+def _check_loss(settings: Settings, plan: Plan, approvals: Sequence[Approval]) -> None:
+    statement = loss_statement(settings, plan)
+    if plan.problems and not approvals:
+        replace_private(settings.home / LOSS, canon(statement))
+        raise RestoreRefused(*plan.problems, f"what would be lost stands in {settings.home / LOSS}")
+    if any(approval.statement != statement for approval in approvals):
+        raise RestoreRefused("an approval is of another loss than this restore's")
 
 
 def make_plan(

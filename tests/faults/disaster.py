@@ -38,6 +38,7 @@ class Service:
     def start(self) -> Parts:
         """Start the service, as its process would."""
         region = self.region
+        region.parts.close()
         region.settings = self.settings
         region.parts = assemble(self.settings, region.parts.clock)
         region.app = create_app(region.parts)

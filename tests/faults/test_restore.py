@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,9 +31,11 @@ PASSING = {"nonce", "idempotency", "attempt", "lease", "sweep", "message", "witn
 
 
 @pytest.fixture
-def service(region: Region, databases: Databases, monkeypatch: pytest.MonkeyPatch) -> Service:
+def service(region: Region, databases: Databases, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
     monkeypatch.setenv("PATH", programs_on_path())
-    return Service(region, databases)
+    made = Service(region, databases)
+    yield made
+    made.region.parts.close()
 
 
 @pytest.fixture

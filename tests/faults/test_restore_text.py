@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -65,9 +66,11 @@ class Operator:
 
 
 @pytest.fixture
-def service(region: Region, databases: Databases, monkeypatch: pytest.MonkeyPatch) -> Service:
+def service(region: Region, databases: Databases, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
     monkeypatch.setenv("PATH", programs_on_path())
-    return Service(region, databases)
+    made = Service(region, databases)
+    yield made
+    made.region.parts.close()
 
 
 def test_the_text_leads_a_tired_operator_through_a_disaster_and_a_killed_restore(service: Service) -> None:
