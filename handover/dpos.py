@@ -68,7 +68,10 @@ def _take_over(act: Act, board: str, said: Stated, sealed: bytes | None) -> None
     if any(row.stated_at >= said.stated_at for row in known):
         raise RequestRefused("STATEMENT_OLD", 409, "The board has said something newer about this FG.")
     identifier = kid("dpo", said.public)
-    if any(row.revoked and row.kid == identifier for row in known):
+    there = act.session.get(Dpo, identifier)
+    if there is not None and (there.board, there.name) != (board, said.name):  # one key, one FG: it stays whose it is
+        raise RequestRefused("KEY_TAKEN", 409, "This key was stated for somebody else. Make a new one.")
+    if there is not None and there.revoked:
         raise RequestRefused("KEY_REVOKED", 409, "This key was revoked. Make a new one.")
     same = (Dpo.board == board) & (Dpo.name == said.name)
     act.session.execute(update(Dpo).where(same).values(revoked=True, sealed=None))

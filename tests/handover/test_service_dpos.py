@@ -73,6 +73,26 @@ def test_a_newer_statement_replaces_the_key_and_a_revoked_one_never_counts_again
     door.region.dpo(BOARD, "fg-3", 409, dpo_key=second)
 
 
+def test_a_key_stays_whose_it_is_whatever_another_board_states(standing: Story) -> None:
+    """A8: else a board could shut another one's FG out, by stating that FG's public key as its own."""
+    region = standing.region
+    own = region.dpo(BOARD, "fg-4")
+    theirs = region.dpo(OTHER_BOARD, "fg-4", dpo_key=own, status=409)
+    assert theirs is own
+    expect(region.examine(BOARD, "POST", "/v1/audit/search", {}, name="fg-4"), 200)
+    with reading(region.parts.main) as session:
+        assert mails_of(region.parts, session, BOARD)[f"{BOARD}/fg-4"] == f"fg-4@{BOARD}.test"
+        assert f"{OTHER_BOARD}/fg-4" not in mails_of(region.parts, session, OTHER_BOARD)
+
+
+def test_a_revoked_key_doesn_t_count_again_under_another_name(standing: Story) -> None:
+    key = standing.region.dpo(BOARD, "fg-5")
+    standing.region.dpo(BOARD, "fg-5", dpo_key=key, state="revoked")
+    standing.region.dpo(BOARD, "fg-6", dpo_key=key, status=409)
+    answer = standing.region.examine(BOARD, "POST", "/v1/audit/search", {}, name="fg-6")
+    assert expect(answer, 401).get_json()["code"] == "SIGNATURE_REFUSED"
+
+
 def test_an_older_statement_is_refused(door: Story) -> None:
     """C2"""
     door.region.dpo(BOARD, "fg-4")
