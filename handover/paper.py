@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
-from consent.answers import Answers, Scope, standing, successors
+from consent.answers import ANSWERS, Answers, Scope, scope_of, standing, successors
 from consent.db import reading
 from consent.events import Actor, Draft, Event, Kind
 from consent.fields import Shown
@@ -127,16 +127,19 @@ class _Paper:
         return None
 
     def answered_online(self) -> list[Section]:
-        """Name the sections with a yes on the paper of which this person has said something online."""
-        before = self.before()
-        return [
+        """Name the sections with a yes on the paper of which this person has ever said something online.
+
+        Also where a paper came after that: else a no on paper would open the way for a yes on paper.
+        """
+        chain = successors(self.known)
+        said = {
             section
-            for section in self.named("yes")
-            if any(
-                answer is not None and answer.collected is Collected.ONLINE
-                for answer in (*before.grants.get(section, ()), before.noes.get(section))
-            )
-        ]
+            for event in self.known
+            if event.by.person == self.said["person"] and event.kind in ANSWERS and scope_of(event, chain) == self.scope
+            if event.collected is Collected.ONLINE
+            for section in event.sections or ()
+        }
+        return [section for section in self.named("yes") if section in said]
 
     def recorded(self, key: str) -> list[Event]:
         """Record what the paper says. It adds to what this person said of other sections, and takes nothing away."""

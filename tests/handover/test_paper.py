@@ -136,6 +136,16 @@ def test_paper_never_says_yes_where_somebody_answered_online(case: Case, said: s
     assert all(event.collected is Collected.ONLINE for event in of_person(case))
 
 
+def test_a_no_on_paper_opens_no_way_for_a_yes_on_paper_over_what_was_said_online(story: Story) -> None:
+    case = story.case()
+    case.say(0, okr="no")
+    case.say(1, okr="yes")
+    paper(case, answers={"okr": "no"})
+    assert paper(case, status=409)["code"] == "ANSWERED_ONLINE"
+    with later(days=9):
+        case.refused("GUARDIAN_OBJECTS")
+
+
 def test_paper_leaves_standing_what_was_said_of_other_sections(case: Case) -> None:
     case.all_say(lvs="yes")
     paper(case)
