@@ -9,9 +9,13 @@ from collections.abc import Iterable, Mapping
 from enum import IntEnum
 from typing import Final
 
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
 from consent.journal import Act, Actor, Appended, Entry, Told
 from crypto.encoding import JSON
 from handover.parts import Caller
+from handover.tables import Board
 
 BOOK: Final = "access"
 SERVICE: Final = Actor("service", "overdracht", {})
@@ -58,6 +62,11 @@ class Did(IntEnum):
     GROUP_SET = 0x54
     REMINDED = 0x55
     WITNESS_ENROLLED = 0x70
+
+
+def every_board(session: Session) -> list[str]:
+    """Name all boards: what concerns the whole service is on each FG's side of the log."""
+    return list(session.scalars(select(Board.code).order_by(Board.code)))
 
 
 def staff(caller: Caller) -> Actor:

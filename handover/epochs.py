@@ -27,7 +27,7 @@ from consent.sealing import STORED, open_parts, stored
 from consent.tables import JournalHead, JournalLeaf, JournalLookup
 from crypto.checkpoint import parse_checkpoint
 from crypto.encoding import JSON
-from handover.accesslog import BOOK, SERVICE, Did, record
+from handover.accesslog import BOOK, SERVICE, Did, every_board, record
 from handover.certificates import (
     DESTROYED,
     DESTROYING,
@@ -69,7 +69,8 @@ def _begin_next(parts: Parts, epoch: int) -> None:
         parts.journal.start()  # (1)
         with parts.journal.act() as act:  # (2)
             terms: dict[str, JSON] = {"epoch": epoch, "upto": upto}
-            record(act, Did.EPOCH_TURNED, SERVICE, outcome="granted", terms=terms, boards=[])
+            boards = every_board(act.session)
+            record(act, Did.EPOCH_TURNED, SERVICE, outcome="granted", terms=terms, boards=boards)
     parts.keystore.rotate()  # (3)
 
 
@@ -89,8 +90,9 @@ def note_ended(parts: Parts) -> int:
         parts.journal.lock_head(act.session)  # somebody else may be saying it
         last = _newest(parts, act.session, Did.EPOCH_ENDED)
         unsaid = [number for number in gone if last is None or number > cast(int, last.terms["epoch"])]
+        boards = every_board(act.session)
         for number in unsaid:
-            record(act, Did.EPOCH_ENDED, SERVICE, outcome="granted", terms={"epoch": number}, boards=[])
+            record(act, Did.EPOCH_ENDED, SERVICE, outcome="granted", terms={"epoch": number}, boards=boards)
     return len(unsaid)
 
 

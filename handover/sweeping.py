@@ -16,10 +16,11 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Table, delete, func, select, tuple_
 
 from consent.db import reading, writing
+from consent.journal import Told
 from consent.tables import Pupil, core
 from crypto.encoding import JSON
-from handover import bundles, epochs, outbox, release
-from handover.accesslog import SERVICE, Did, record
+from handover import bundles, epochs, outbox, release, rulings, season
+from handover.accesslog import SERVICE, Did, every_board, record
 from handover.destruction import Ended, Outcome, destroy, destroy_staff, foresee
 from handover.errors import HandoverError
 from handover.leases import claimed
@@ -31,6 +32,8 @@ from handover.tables import Attempt, Idempotency, Invitation, Lease, Message, No
 TASKS: Final[tuple[tuple[str, Callable[[Parts], int]], ...]] = (
     ("shredded", bundles.finish_shredding),
     ("settled", release.settle),
+    ("reminded", season.remind),
+    ("requests", rulings.remind),
     ("delivered", outbox.deliver),
 )
 """What every sweep does before it destroys anything, and under which name it says how much: use cases that may be
@@ -214,7 +217,9 @@ def _end(parts: Parts, this: str, now: datetime, swept: Swept) -> None:
             "left": {str(kept): dict(sorted(why.items())) for kept, why in sorted(swept.left.items())},
         }
         with parts.journal.act() as act:
-            record(act, Did.SWEPT, SERVICE, outcome="granted", terms=terms, boards=[])
+            # Each board hears that it was done; how many is of all boards together, and its own stand one by one.
+            told = dict.fromkeys(every_board(act.session), Told("granted", ("actor",)))
+            record(act, Did.SWEPT, SERVICE, outcome="granted", terms=terms, boards=[], told=told)
     with writing(parts.main) as session:
         session.execute(delete(Sweep).where(Sweep.id != this))
         session.execute(delete(Lease).where(Lease.until < now))

@@ -19,7 +19,7 @@ from crypto.checkpoint import bare_note, parse_checkpoint, read_note, verify_che
 from crypto.cosignature import Cosignature, Cosigner, parse_cosigner, verify_cosignature
 from crypto.encoding import b64
 from crypto.errors import CheckpointRefused
-from handover.accesslog import SERVICE, Did, record
+from handover.accesslog import SERVICE, Did, every_board, record
 from handover.errors import RequestRefused
 from handover.freezing import notice
 from handover.idempotency import Answer
@@ -44,7 +44,8 @@ def enroll(parts: Parts, line: str) -> Answer:
         if row is None:
             act.session.add(Witness(name=cosigner.name, verifier=line))
             terms = {"witness": cosigner.name, "verifier": line}
-            record(act, Did.WITNESS_ENROLLED, SERVICE, outcome="granted", terms=terms, boards=())
+            boards = every_board(act.session)
+            record(act, Did.WITNESS_ENROLLED, SERVICE, outcome="granted", terms=terms, boards=boards)
         elif row.verifier != line:
             raise RequestRefused("NAME_TAKEN", 409, "A witness of this name is enrolled with another key.")
     return {"witness": cosigner.name}

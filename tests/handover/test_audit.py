@@ -2,16 +2,22 @@
 
 import csv
 import io
+import json
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from zstandard import ZstdDecompressor
 
 from consent.fields import print_time
 from consent.verify import verify_export
+from crypto.cosignature import Cosigner
+from crypto.keys import SignKey
 from handover.accesslog import Did
 from handover.audit import COLUMNS
+from handover.sweeping import sweep
+from handover.witnessing import enroll
 from tests.handover.story import OTHER, PO, VO, Case, Story, later
 from tests.region import expect, now
 
@@ -250,3 +256,24 @@ def test_an_fg_reports_what_of_the_own_board_was_touched(seen: Case) -> None:
     backwards = {"since": asked["until"], "until": asked["until"]}
     refused = expect(region.examine(SENDER, "POST", "/v1/audit/breach", backwards), 422).get_json()
     assert refused["fields"] == {"/until": "Must lie after since."}
+
+
+def test_what_concerns_the_whole_service_every_fg_finds_and_not_how_much_others_lost(
+    lite: Story, tmp_path: Path
+) -> None:
+    witness = Cosigner("fg.test", SignKey.generate("witness").public)
+    enroll(lite.region.parts, witness.print())
+    lite.agreed()
+    with later(days=200):
+        sweep(lite.region.parts, accept=1.0)
+        for board in (SENDER, RECEIVER):
+            lite.region.dpo(board)
+            (swept,) = search(lite, board, kind="swept")
+            assert (swept["who"], swept["outcome"]) == ("overdracht", "granted")
+            assert search(lite, board, kind="witness_enrolled")
+            assert search(lite, board, kind="epoch_turned")
+            file = tmp_path / board
+            file.write_bytes(lite.region.examine(board, "POST", "/v1/audit/export", {}).get_data())
+            assert verify_export(file, lite.region.parts.log_key.public).findings == ()
+            lines = ZstdDecompressor().stream_reader(file.read_bytes()).read().splitlines()
+            assert json.loads(lines[swept["index"] + 1])["parts"]["terms"] is None
