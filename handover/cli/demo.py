@@ -13,6 +13,10 @@ SUMMARY = (
         "De nieuwe school kreeg wat beide ouders goed vonden, en niet het verslag. Zij kan niet zien dat er een was.",
     ),
     (
+        "When it couldn't wait, two people let one part go for a day. The parents and the FG heard it at once.",
+        "Toen er haast bij was, lieten twee mensen één deel gaan. De ouders en de FG hoorden het meteen.",
+    ),
+    (
         "Another school, a changed file and a swapped key were refused.",
         "Een andere school, een veranderd bestand en een verwisselde sleutel werden geweigerd.",
     ),
@@ -27,8 +31,28 @@ SUMMARY = (
         "Waar het bestuur de wet volgt, lazen de ouders eerst, en kregen zij tijd.",
     ),
     (
+        "A parent can read who had which part, when, and why that was allowed.",
+        "Een ouder kan lezen wie welk deel kreeg, wanneer, en waarom dat mocht.",
+    ),
+    (
+        "The FG searched the log of the own board, and that was logged too. One changed character was found.",
+        "De FG doorzocht het logboek van het eigen bestuur, en ook dat staat erin. Eén veranderd teken viel op.",
+    ),
+    (
         "Who edits the log is noticed; an old copy of the database isn't used.",
         "Wie het logboek verandert, valt op; een oude kopie van de database wordt niet gebruikt.",
+    ),
+    (
+        "When the operator put everything back, the FG's own computer noticed, and nothing more was sent.",
+        "Toen de beheerder alles terugzette, merkte de computer van de FG dat, en ging er niets meer weg.",
+    ),
+    (
+        "What was received is destroyed after a month, and there is a certificate of that.",
+        "Wat is aangekomen, wordt na een maand vernietigd, en daar is een bewijs van.",
+    ),
+    (
+        "After five years the pupil is erased. The proof that all went right still holds.",
+        "Na vijf jaar is de leerling gewist. Het bewijs dat alles goed ging, klopt nog steeds.",
     ),
 )
 
@@ -48,8 +72,9 @@ def demo(keep: Path | None) -> None:
 
 
 def _play(folder: Path) -> None:
+    from handover.demo.play import Play
     from handover.demo.stage import Stage
-    from handover.demo.story import SCENES, Play
+    from handover.demo.story import SCENES
 
     began = time.monotonic()
     stage = Stage(folder)

@@ -41,6 +41,9 @@ def test_the_demo_plays_every_scene_and_ends_with_a_summary_in_two_languages(pla
     "words",
     [
         "GUARDIAN_MISSING",
+        "SECOND_NEEDED",
+        "told at once    karim@gezin.example: Gegevens van uw kind mogen met spoed naar een andere school",
+        "told at once    fg@de-linde.example: Een spoedvrijgave op school 99AA00",
         "GUARDIAN_OBJECTS",
         "nothing was released",
         "NOT_FOUND",
@@ -50,9 +53,23 @@ def test_the_demo_plays_every_scene_and_ends_with_a_summary_in_two_languages(pla
         "received, placed",
         "INZAGE_MISSING",
         "WAITING",
+        "It was urgent. Therefore it was allowed without consent.",
         "entries verified offline",
         "its leaf isn't what was hashed",
+        "pattern emergency",
+        "one character of entry",
         "ROLLBACK",
+        "NOT cosigned: FORKED",
+        "FROZEN",
+        "dry run    delivered_bundle",
+        "Nothing was changed.",
+        "1 delivered bundle",
+        "Verklaring van vernietiging",
+        "een bundel die is ontvangen",
+        "days after the last sweep",
+        "it erases 2 pupils",
+        "receipt of the release of okr still verifies",
+        "verifies against the checkpoint that left the house before",
     ],
 )
 def test_the_demo_shows_the_services_own_answer(played: tuple[Path, str], words: str) -> None:
@@ -61,7 +78,17 @@ def test_the_demo_shows_the_services_own_answer(played: tuple[Path, str], words:
 
 def test_the_service_holds_nothing_readable_of_the_child(played: tuple[Path, str]) -> None:
     folder, _ = played
-    secret = ("Noor", "Voorbeeld", "Denkbeeld", "111222333", "L-2042", "sanne@gezin.example", "dyslexie", "Juf Anna")
+    secret = (
+        "Noor",
+        "Voorbeeld",
+        "Denkbeeld",
+        "111222333",
+        "L-2042",
+        "sanne@gezin.example",
+        "dyslexie",
+        "Juf Anna",
+        "medicijnen",
+    )
     service = {path: path.read_bytes() for path in (folder / "service").rglob("*") if path.is_file()}
     service |= {folder / "service.log": (folder / "service.log").read_bytes()}
     found = [
@@ -76,7 +103,7 @@ def test_the_service_holds_nothing_readable_of_the_child(played: tuple[Path, str
 
 def test_what_the_receiver_opened_is_the_dossier_without_the_report(played: tuple[Path, str]) -> None:
     folder, _ = played
-    opened = folder / "het-baken" / "99BB00" / "fetched-2" / "dossier"
+    opened = folder / "het-baken" / "99BB00" / "fetched-4" / "dossier"
     dossier = json.loads((opened / "dossier.json").read_bytes())
     assert {name for name, section in dossier["sections"].items() if section} >= {"okr", "lvs", "support"}
     assert [document["name"] for document in dossier["documents"]] == ["opp.pdf"]
@@ -88,5 +115,5 @@ def test_what_the_receiver_opened_is_the_dossier_without_the_report(played: tupl
 def test_everything_the_demo_keeps_is_for_its_owner_alone(played: tuple[Path, str]) -> None:
     folder, _ = played
     assert folder.stat().st_mode & 0o077 == 0
-    readable = [path for path in (folder / "service").rglob("*") if path.is_file() and path.stat().st_mode & 0o077]
+    readable = [path for path in folder.rglob("*") if path.stat().st_mode & 0o077]
     assert readable == []
