@@ -1,13 +1,16 @@
 """Each pattern at its exact limits: the last entry that is none, and the first that is."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
 import time_machine
 
+import handover
 from consent.entry import Actor
 from consent.events import Kind
 from consent.search import Found
@@ -205,3 +208,9 @@ def test_all_findings_are_counted_and_the_newest_are_shown(lite: Story, monkeypa
     newest = [one.index for one in lite.journal(Did.RELEASE)][::-1]
     found = patterns(lite, "po-noord", "after_withdrawal")["after_withdrawal"]
     assert (found["count"], [hit["entries"] for hit in found["found"]]) == (3, [[index] for index in newest[:2]])
+
+
+def test_the_readme_tells_of_these_patterns_and_no_others() -> None:
+    readme = (Path(handover.__file__).parent / "README.md").read_text("utf-8")
+    table = readme.partition("| pattern | finds |")[2].partition("\n\n")[0]
+    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == list(NAMES)
