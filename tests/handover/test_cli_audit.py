@@ -275,6 +275,15 @@ def test_an_export_that_does_not_verify_ends_with_two_and_is_kept(office: Office
     assert (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    "wrong", [Answer(200, b"index,at", "text/csv"), Answer(200, b"a whole export", "application/zstd", cut=3)]
+)
+def test_an_export_that_is_no_export_or_breaks_off_leaves_no_file(tmp_path: Path, wrong: Answer) -> None:
+    ran = asked(tmp_path, wrong, "export", "out")
+    assert (ran.code, ran.out) == (2, "")
+    assert [path.name for path in tmp_path.iterdir()] == ["fg.key"]
+
+
 def test_what_is_done_is_shown_where_nobody_knows_the_total(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     screen = Screen()

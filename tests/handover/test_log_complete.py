@@ -462,7 +462,7 @@ STEPS: Final = (
 UNLOGGED: Final = {
     *PUBLIC,
     ("POST", "/v1/journal/witnessed"),  # a witness's word about the journal stands beside it
-    *(route for route in SIGNED if route[0] == "GET"),  # a school's own lists, in which nothing of a file is
+    *(route for route in SIGNED if route[0] == "GET"),  # a school's own lists, with no section of a file in them
 }
 """Routes that show what is public or the asker's own, and change nothing."""
 
