@@ -63,7 +63,7 @@ class Blobs:
         return (bytes(chunk) for chunk in obstore.get(self.store, name).stream(min_chunk_size=CHUNK))
 
     def delete(self, name: str) -> bool:
-        """Remove an object; one that is already gone is no error, since a sweep may be repeated. Tells whether it was there."""
+        """Remove an object, and tell whether it was there: one that is gone is no error, a sweep may be repeated."""
         try:
             obstore.delete(self.store, name)
         except FileNotFoundError:

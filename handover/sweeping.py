@@ -32,6 +32,7 @@ from handover.tables import Attempt, Idempotency, Invitation, Lease, Message, No
 TASKS: Final[tuple[tuple[str, Callable[[Parts], int]], ...]] = (
     ("shredded", bundles.finish_shredding),
     ("settled", release.settle),
+    ("erased by right", rulings.finish),
     ("reminded", season.remind),
     ("requests", rulings.remind),
     ("delivered", outbox.deliver),
@@ -70,7 +71,7 @@ Progress = Callable[[str, int], None]
 
 
 class SweepStopped(HandoverError):
-    """The sweep destroys nothing. `problems` says why, with the figures."""
+    """The sweep destroys nothing, or nothing more. `problems` says why, with the figures."""
 
     def __init__(self, *problems: str) -> None:
         super().__init__("; ".join(problems))
@@ -88,7 +89,7 @@ class Swept:
 def sweep(parts: Parts, *, accept: float | None = None, progress: Progress = lambda kept, done: None) -> Swept:
     """Sweep once. `accept` is the share of a kind that may be due at once in this run; it says yes to the clock too.
 
-    Raises SweepStopped, and then nothing was destroyed.
+    Raises SweepStopped: before anything was destroyed, or between two batches where the service froze meanwhile.
     """
     refuse_frozen(parts)
     swept = Swept(Counter(dict.fromkeys(Kept, 0)))
@@ -102,6 +103,7 @@ def sweep(parts: Parts, *, accept: float | None = None, progress: Progress = lam
     for kept in THINGS:
         for page in pages(parts, kept, now):
             for begin in range(0, len(page), BATCH):
+                refuse_frozen(parts)  # again: a sweep takes long
                 _carry_out(parts, this, kept, page[begin : begin + BATCH], swept)
                 progress(kept, swept.done[kept])
     for kept in ROWS:

