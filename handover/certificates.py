@@ -5,7 +5,8 @@
 in canonical JSON. `certificate` is `{v, origin, board, epoch, from, upto, made_at, turned, ended, destroyed}`. An
 entry of the journal stands in it as `{index, leaf, at}`, one of `destroyed` with `what` and `term` beside these; `leaf`
 is the leaf's hash, `at` null where the entry was erased since. `signature` is the log's own (context `certificate`).
-`proofs` are C2SP tlog-proofs, of `turned`, of `ended`, and of each of `destroyed` in order, each with its leaf as extra data.
+`proofs` are C2SP tlog-proofs, of `turned`, of `ended`, and of each of `destroyed` in order, each with its leaf as extra
+data.
 
 It shows that these entries stand in the journal, that each is of a type that destroys, that they stand below `upto`,
 that EPOCH_TURNED says of this epoch that everything below `upto` was destroyed before it turned, and that EPOCH_ENDED
