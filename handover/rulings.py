@@ -294,6 +294,8 @@ def _erase(parts: Parts, pupil: str, actor: Actor) -> int:
     with parts.journal.act(pupil=pupil) as act:
         if act.session.get_one(Pupil, pupil).erased:
             return 0
+        if is_frozen(parts) or what_stops(parts, act, pupil, parts.ledger.history(act.session, pupil).known):
+            return 0  # since it was granted something was released, or frozen: a later sweep looks again
         erased = erasure.erase(parts, act, pupil, actor, "AVG art. 17")
     erasure.finish(parts, erased)
     return 1

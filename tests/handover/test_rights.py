@@ -380,6 +380,20 @@ def test_an_erasure_that_a_crash_cut_short_is_finished_by_the_sweep(
     case.family("log", 0, 404)
 
 
+def test_what_came_between_a_granted_erasure_and_its_end_is_looked_at_again(
+    lite: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """J5: a file that went to another school meanwhile leaves its proof."""
+    case = lite.agreed("okr")
+    request = asks(case, "erasure")["request"]
+    with monkeypatch.context() as patch:
+        patch.setattr(rulings, "_erase", lambda *_: 0)  # a process that ended between the two
+        decides(case, request, "granted", second="s-2")
+    case.ask("okr")
+    assert rulings.finish(lite.region.parts) == 0
+    assert [one["kind"] for one in asks(case, "erasure")["answer"]["stops"]] == ["evidence"]
+
+
 # ---- who
 
 

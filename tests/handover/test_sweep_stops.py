@@ -123,6 +123,19 @@ def test_a_frozen_service_isnt_swept(lite: Story) -> None:
     assert transfers(parts) == 1
 
 
+def test_a_sweep_stops_between_two_batches_when_the_service_freezes(lite: Story) -> None:
+    """K12"""
+    many_transfers(lite, 55, 220)
+    parts = lite.region.parts
+
+    def freezes(kept: str, done: int) -> None:
+        parts.keystore.freeze(b"note", "witness", now())
+
+    with pytest.raises(SweepStopped, match="frozen"):
+        sweep(parts, progress=freezes)
+    assert transfers(parts) == 55 + 220 - sweeping.BATCH
+
+
 # ---- what it would do
 
 
