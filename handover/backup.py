@@ -29,6 +29,7 @@ from crypto.files import PRIVATE_FOLDER, write_private
 from handover import epochs
 from handover.copying import Kind, kind_of, snapshot
 from handover.errors import HandoverError
+from handover.freezing import is_frozen
 from handover.parts import Parts
 
 WHAT: Final = ("main", "keys")
@@ -137,8 +138,11 @@ def read_backup(path: Path, what: str) -> tuple[Manifest, Path]:
 def confirm(parts: Parts, manifests: Sequence[bytes]) -> tuple[tuple[int, ...], int]:
     """Take the operator's word that both copies of a backup are safe; gives what epochs ended, and how many shipments.
 
-    Raises BackupRefused unless these are the two manifests of one backup of this service.
+    Raises BackupRefused unless these are the two manifests of one backup of this service; while it is frozen too, since
+    what a restore needs would go: older epochs' keys, and shipments.
     """
+    if is_frozen(parts):
+        raise BackupRefused("the service is frozen: restore it first, what would be let go may be needed for that")
     said = [parse_manifest(each) for each in manifests]
     one = {(each.log, each.taken_at, each.shipped) for each in said}
     if sorted(each.what for each in said) != sorted(WHAT) or len(one) != 1:

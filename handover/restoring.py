@@ -25,9 +25,10 @@ from sqlalchemy.orm import Session
 
 from consent import replay, tree
 from consent.db import open_engine, reading, writing
+from consent.errors import EpochKeyMissing, ShipmentRefused
 from consent.events import Actor, Draft, Kind
 from consent.keystore import KeyStore
-from consent.shipping import Shipment
+from consent.shipping import Shipment, Shipping
 from consent.tables import Freeze, JournalHead, JournalLookup, Mark, Shipped
 from consent.terms import Level, Role
 from crypto.checkpoint import Checkpoint, parse_checkpoint, verify_checkpoint
@@ -174,8 +175,9 @@ def make_plan(
         if numbers and numbers[0] != first:
             problems.append(f"shipment {first} is missing")
         else:
-            shipments, fault = replay.chain([shipping.read(number) for number in numbers], begin)
-            problems += [fault] if fault else []
+            read, unreadable = _read(shipping, numbers)
+            shipments, fault = replay.chain(read, begin)
+            problems += [each for each in (fault, unreadable) if each]
     ends = [each for each in (of_main.checkpoint, *(one.note for one in shipments)) if each]
     note = max(ends, key=lambda each: parse_checkpoint(each.encode()).size)
     before, found = _begun(settings)
@@ -186,6 +188,17 @@ def make_plan(
     if shipping is None and not facts:
         problems.append("nobody can say what came after the backup: there is no second place and no mark")
     return Plan(tuple(shipments), max(numbers, default=None), of_main.checkpoint, note, facts, tuple(problems))
+
+
+def _read(shipping: Shipping, numbers: Iterable[int]) -> tuple[list[Shipment], str | None]:
+    """Open shipments as far as they can be opened; gives them, and what is wrong with the next one."""
+    read: list[Shipment] = []
+    for number in numbers:
+        try:
+            read.append(shipping.read(number))
+        except (ShipmentRefused, EpochKeyMissing) as problem:
+            return read, f"shipment {number} can't be read: {problem}"
+    return read, None
 
 
 def loss_statement(settings: Settings, plan: Plan) -> dict[str, JSON]:

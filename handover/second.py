@@ -5,15 +5,19 @@ written; its lifecycle rules must remove nothing by themselves.
 """
 
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, ObjectStore, from_url
 
 from crypto.files import PRIVATE_FILE, PRIVATE_FOLDER, fsync_folder
+
+_PARTIAL: Final = ".partial"
 
 
 class Second:
@@ -31,13 +35,13 @@ class Second:
 
     def put(self, name: str, data: bytes) -> bool:
         """Write a new object for good; False, and nothing is written, where the name is taken. Raises OSError."""
+        if self._folder is not None:
+            return _create(self._folder, name, data)
         try:
             with _as_oserror():
                 obstore.put(self._store, name, data, mode="create", use_multipart=False)
         except FileExistsError:
             return False
-        if self._folder is not None:
-            _sync(self._folder / name)
         return True
 
     def get(self, name: str) -> bytes:
@@ -48,7 +52,8 @@ class Second:
     def names(self) -> list[str]:
         """Name all objects; raises OSError."""
         with _as_oserror():
-            return sorted(str(entry["path"]).rpartition("/")[2] for page in obstore.list(self._store) for entry in page)
+            names = [str(entry["path"]).rpartition("/")[2] for page in obstore.list(self._store) for entry in page]
+        return sorted(name for name in names if not name.endswith(_PARTIAL))
 
     def delete(self, name: str) -> None:
         """Remove an object; one that is gone is no error. Raises OSError."""
@@ -73,11 +78,18 @@ def _as_oserror() -> Iterator[None]:
         raise OSError(type(problem).__name__) from None
 
 
-def _sync(path: Path) -> None:
-    path.chmod(PRIVATE_FILE)
-    handle = os.open(path, os.O_RDONLY)
+def _create(folder: Path, name: str, data: bytes) -> bool:
+    """Give a file its name only when its bytes are durable: what a power cut leaves is never taken for an object."""
+    partial = folder / f".{secrets.token_hex(8)}{_PARTIAL}"
     try:
-        os.fsync(handle)
+        with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(partial, folder / name)
+    except FileExistsError:
+        return False
     finally:
-        os.close(handle)
-    fsync_folder(path.parent)
+        partial.unlink(missing_ok=True)
+    fsync_folder(folder)
+    return True

@@ -15,6 +15,7 @@ from consent.terms import Section
 from consent.verify import verify_export
 from crypto.keys import SignKey
 from handover.accesslog import Did
+from handover.backup import BackupRefused, confirm
 from handover.errors import SettingsRefused
 from handover.loss import approve, read_approval, read_statement
 from handover.parts import RESTORING, assemble
@@ -172,6 +173,43 @@ def test_a_missing_shipment_is_named_and_nothing_is_touched(light: Service) -> N
     assert f"shipment {int(first.name)} is missing" in refused.value.problems
     assert held(light) == before
     light.start()
+
+
+def test_a_shipment_that_can_t_be_read_is_named_with_what_would_be_lost(light: Service) -> None:
+    """K12."""
+    file = granted_file(light.region, holders=1)
+    copies = light.backup()
+    withdraw(light, file)
+    last = max(light.second.iterdir())
+    last.write_bytes(b"")
+    light.lose()
+    with pytest.raises(RestoreRefused, match=rf"shipment {int(last.name)} can't be read"):
+        light.restore(copies)
+    assert (light.settings.home / LOSS).exists()
+
+
+def test_what_a_power_cut_left_half_written_in_the_second_place_is_no_shipment(light: Service) -> None:
+    file = granted_file(light.region, holders=1)
+    copies = light.backup()
+    (light.second / ".0123456789abcdef.partial").write_bytes(b"half")
+    withdraw(light, file)
+    before = held(light)
+    light.lose()
+    assert light.restore(copies).lost == ()
+    assert held(light) == before
+
+
+def test_no_backup_is_confirmed_while_the_service_is_frozen(light: Service) -> None:
+    """K3: what it would let go, keys of epochs and shipments, is what the restore may need."""
+    granted_file(light.region)
+    parts = light.region.parts
+    copies = [path.read_bytes() for path in light.backup()]
+    with reading(parts.main) as session:
+        parts.keystore.freeze(parts.journal.checkpoint(session), "a test", parts.clock())
+    there = len(list(light.second.iterdir()))
+    with pytest.raises(BackupRefused, match="frozen"):
+        confirm(parts, copies)
+    assert len(list(light.second.iterdir())) == there > 0
 
 
 def test_a_restore_short_of_a_checkpoint_that_somebody_kept_is_refused(light: Service) -> None:
