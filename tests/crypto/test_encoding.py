@@ -1,6 +1,7 @@
 """Encodings: what is printed, what is read, and that nothing else is."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -245,3 +246,33 @@ def test_a_value_too_long_for_its_prefix_is_named_as_such() -> None:
     assert lp(bytes(0xFFFF))[:2] == b"\xff\xff"
     with pytest.raises(EncodingRefused, match=r"^a value is too long for its length prefix$"):
         lp(bytes(0x10000))
+
+
+@pytest.mark.parametrize(
+    ("act", "told"),
+    [
+        (lambda: canon(float("nan")), "the value has no canonical form"),
+        (lambda: parse(b"[ ]", limit=9), "the JSON is not canonical"),
+        (lambda: json_load(b"12345", limit=4), "the JSON is longer than 4 bytes"),
+        (lambda: json_load(b'"\xff"', limit=9), "the JSON is not UTF-8"),
+        (lambda: json_load(b"[[[", limit=9, depth=3), "not JSON at line 1, column 4"),
+        (lambda: json_load(b"[" + b" " * 40, limit=99), "not JSON at line 1, column 42"),
+        (lambda: json_load(b"1" * 5000, limit=9999), "the JSON holds a number beyond 2^53 - 1"),
+        (lambda: record([], "a"), "an object is expected"),
+        (lambda: text(5), "a text of another form is expected"),
+        (lambda: integer(6, 3, 5), "a whole number from 3 to 5 is expected"),
+        (lambda: unb64(None), "base64url is expected"),
+        (lambda: unb64("é"), "not base64url"),
+        (lambda: unb64("AB"), "not base64url as it is printed here"),
+        (lambda: unb64("AAA", 3), "3 bytes are expected"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_refusal_says_exactly_what_is_wrong(act: Callable[[], object], told: str) -> None:
+    with pytest.raises(EncodingRefused) as caught:
+        act()
+    assert str(caught.value) == told
+
+
+def test_the_largest_whole_number_is_read_however_it_is_written() -> None:
+    assert json_load(b"[9007199254740991,9007199254740991.0]", limit=99) == [INTEGER_MAX, float(INTEGER_MAX)]
