@@ -1,9 +1,10 @@
 import pytest
 
+from consent.answers import successors
 from consent.reasons import REMEDIES, Reason
 from consent.rule import Granted, Refused, allows
-from consent.terms import Section
-from tests.consent.story import answer, cases
+from consent.terms import PolicyKind, Section
+from tests.consent.story import DEFAULTS, Story, answer, cases
 
 # The numbers of the table of cases; 32, 40 and 43 aren't given out.
 NUMBERS = {*range(1, 32), *range(33, 40), 41, 42, *range(44, 54)}
@@ -39,3 +40,24 @@ def test_every_reason_says_what_would_allow_it():
     texts = [text for reason in Reason for text in (allows(reason).staff, allows(reason).family)]
     assert len(set(texts)) == len(texts)
     assert all(text.endswith(".") and len(text) < 160 for text in texts)
+
+
+@pytest.mark.parametrize("policy", PolicyKind)
+@pytest.mark.parametrize("kind", DEFAULTS, ids=lambda kind: kind.name)
+def test_an_event_that_says_nothing_breaks_nothing_and_authorises_nothing(kind, policy):
+    story = Story()
+    story.tell("CUSTODY", "s1")
+    story.tell("APPLIED", "r1")
+    story.tell(kind.name, "g1", sections=None, versions=None, holders=None, valid_until=None, notice=None, upheld=None)
+    asked = {"ask": {"sections": list(Section)}, "policy": {"kind": policy}}
+    assert isinstance(answer(asked, story.events), Refused)
+
+
+def test_only_a_successor_with_both_codes_says_under_which_one_a_school_goes_on():
+    story = Story()
+    story.tell("APPLIED", "r1", successor="98ZZ00")
+    story.tell("SUCCESSOR", "s1")
+    story.tell("SUCCESSOR", "s1", receiver=None, successor="98ZZ00")
+    assert successors(story.events) == {}
+    story.tell("SUCCESSOR", "s1", successor="98ZZ00")
+    assert successors(story.events) == {"99CD00": "98ZZ00"}
