@@ -56,6 +56,8 @@ SUMMARY = (
     ),
 )
 
+VERIFY = "handover journal verify de-linde/fg/export.jsonl.zst --key register/trust.txt --checkpoint checkpoint.txt"
+
 
 @click.command()
 @click.option("--keep", type=click.Path(path_type=Path), help="New folder that keeps everything to look at.")
@@ -69,6 +71,7 @@ def demo(keep: Path | None) -> None:
     keep.mkdir(mode=0o700, parents=True)
     _play(keep)
     click.echo(f"\nEverything is in {keep}. Look at the page of an opened dossier: het-baken/99BB00/fetched-*/dossier/")
+    click.echo(f"The FG's export can be verified on any machine: {VERIFY}")
 
 
 def _play(folder: Path) -> None:

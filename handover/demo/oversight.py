@@ -62,9 +62,7 @@ def examiner_exports(play: Play) -> None:
     stage.do("audit", "export", exported, by=examiner)
     report = stage.do("journal", "verify", exported, *against(stage), by=examiner)
     play.expect("the export verifies", not report["findings"])
-    play.say(
-        f"   {report['size']} entries, those of other boards as their hash alone, verified on the FG's own machine:"
-    )
+    play.say(f"   {report['size']} entries, of other boards the hash alone, verified on the FG's own machine:")
     for line in report["checked"]:
         play.say(f"     {line}")
     changed, index = _one_character_changed(exported)

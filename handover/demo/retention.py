@@ -51,7 +51,7 @@ def five_years_later(play: Play) -> None:
     play.say(f"   receiver's own  receipt of the release of okr still verifies, in a journal of {size} entries then")
     report = verified(play, "journal-erased.jsonl")
     play.say(
-        f"   the journal     of {report['size']} entries verifies against the checkpoint that left the house before:"
+        f"   the journal     of {report['size']} entries verifies against the checkpoint that left the house then:"
     )
     play.say(f"                   {next(line for line in report['checked'] if 'erased' in line)}")
 

@@ -23,7 +23,7 @@ from handover.errors import HandoverError
 
 MAIN: Final = "from handover.cli import main; main(prog_name='handover')"
 LATER: Final = f"from handover.demo.calendar import ahead; ahead({{days}}); {MAIN}"
-START_SECONDS: Final = 30
+START_SECONDS: Final = 60
 Answer = dict[str, Any]
 
 

@@ -53,7 +53,7 @@ def refused_at(play: Play, exported: Path, index: int) -> str:
 
 def against(stage: Stage) -> Words:
     """Name what an export is verified against: the log's key, and the checkpoint that was kept."""
-    return ["--key", stage.home / "verifiers.txt", "--checkpoint", stage.folder / KEPT]
+    return ["--key", stage.trust, "--checkpoint", stage.folder / KEPT]
 
 
 def older_copy(play: Play) -> None:

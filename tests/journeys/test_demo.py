@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from handover.cli.demo import SUMMARY
+from handover.cli.demo import SUMMARY, VERIFY
 from handover.demo.story import SCENES
 
 pytestmark = pytest.mark.xdist_group("demo")  # it plays once, for all of them
@@ -69,7 +69,7 @@ def test_the_demo_plays_every_scene_and_ends_with_a_summary_in_two_languages(pla
         "days after the last sweep",
         "it erases 2 pupils",
         "receipt of the release of okr still verifies",
-        "verifies against the checkpoint that left the house before",
+        "verifies against the checkpoint that left the house then:",
     ],
 )
 def test_the_demo_shows_the_services_own_answer(played: tuple[Path, str], words: str) -> None:
@@ -117,3 +117,25 @@ def test_everything_the_demo_keeps_is_for_its_owner_alone(played: tuple[Path, st
     assert folder.stat().st_mode & 0o077 == 0
     readable = [path for path in folder.rglob("*") if path.stat().st_mode & 0o077]
     assert readable == []
+
+
+def verified(folder: Path, *words: str) -> tuple[int, str]:
+    """Verify with nothing but the package: no service, no settings, no database."""
+    done = subprocess.run(
+        [PROGRAM, *words], cwd=folder, env={"LANG": "C.UTF-8"}, capture_output=True, text=True, check=False
+    )
+    return done.returncode, done.stdout
+
+
+def test_what_the_fg_exported_is_verified_on_another_machine_and_a_changed_character_is_named(
+    played: tuple[Path, str],
+) -> None:
+    folder, shown = played
+    assert VERIFY in shown
+    words = VERIFY.split()[1:]
+    code, said = verified(folder, *words)
+    assert (code, "NOT" in said) == (0, False)
+    index = shown.partition("one character of entry ")[2].split()[0]
+    code, said = verified(folder, *(word.replace("export.jsonl.zst", "export-changed.jsonl") for word in words))
+    assert code == 2
+    assert f"NOT  entry {index}: its terms" in said
