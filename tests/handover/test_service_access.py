@@ -285,7 +285,7 @@ def test_the_roles_are_these_and_may_do_this() -> None:
     }
     care = desk | sending | {"see_requests", "invoke_law", "ask_release", "release_in_emergency", "record_paper"}
     assert {str(role): set(map(str, actions)) for role, actions in MAY.items()} == {
-        "principal": care | {"decide_objection", "decide_request"},
+        "principal": care | {"decide_objection", "decide_request", "flag_pupil"},
         "internal_supervisor": care,
         "care_coordinator": care,
         "teacher": {"see_transfers"},
@@ -295,7 +295,7 @@ def test_the_roles_are_these_and_may_do_this() -> None:
         "transition_coach": {"see_transfers", "ask_release"},
         "administration": desk | sending,
     }
-    assert len(Action) == 16
+    assert len(Action) == 17
 
 
 def test_a_holder_who_was_taken_out_has_no_way_in_any_more(standing: Story) -> None:
