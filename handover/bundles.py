@@ -2,7 +2,8 @@
 
 The order of writes makes every crash harmless: ciphertext on the disk, then the release shares, then the row with its
 leaf in the journal. Shredding goes the other way: the intent in the journal (the gate refuses from there), then the
-shares, then the ciphertext, then the leaf that says it is done.
+shares, then the ciphertext, then the leaf that says it is done. What somebody holds back isn't shredded here: it stays,
+out of reach of every release, until a sweep finds nobody holding it any more.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -14,10 +15,12 @@ from typing import BinaryIO, Final, cast
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from consent.answers import Scope
 from consent.db import reading
+from consent.errors import EventRefused, IntegrityBroken
 from consent.events import Kind
 from consent.journal import Act
-from consent.terms import Section
+from consent.terms import Purpose, Section
 from crypto.bundle import Reader
 from crypto.encoding import b64
 from crypto.manifest import Core, check_share, parse_manifest
@@ -29,6 +32,7 @@ from handover.idempotency import Answer, Once, carry_out, earlier
 from handover.outbox import deliver, post
 from handover.parts import Caller, Parts
 from handover.people import contacts
+from handover.retention import Kept, held_back
 from handover.schools import current_key, key_of, keylog_state
 from handover.tables import Bundle, BundleSection, Release, Transfer
 from handover.transfers import boards_of, of_side, still_open
@@ -127,10 +131,33 @@ def handed_out(session: Session, transfer: str) -> set[Section]:
     return {Section(name) for row in rows for name in row.sections.split(",")}
 
 
+def scope_of(transfer: Transfer) -> Scope:
+    """Give a transfer as the ledger's events name it."""
+    return Scope(transfer.sender, transfer.receiver, Purpose(transfer.purpose))
+
+
+def free_sections(
+    parts: Parts, act: Act, transfer: Transfer, sections: Iterable[Section], *, kept: Kept
+) -> list[Section]:
+    """Give those sections of a transfer's bundle that nobody holds back, by the row of the retention table.
+
+    None is free in a ledger that doesn't hold together: an event that is missing may have been a hold.
+    """
+    try:
+        known = parts.ledger.history(act.session, transfer.pupil).known
+    except (IntegrityBroken, EventRefused):
+        return []
+    scope = scope_of(transfer)
+    return [section for section in sections if held_back(kept, known, act.now, scope, section) is None]
+
+
 def start_shredding(
     parts: Parts, act: Act, transfer: Transfer, bundle: Bundle, sections: Sequence[str], *, why: str
 ) -> None:
-    """Write the intent: the gate refuses these sections from this commit on. `shred` finishes it after the commit."""
+    """Write the intent: the gate refuses these sections from this commit on. `shred` finishes it after the commit.
+
+    Who calls has looked whether anybody holds them back (`free_sections`).
+    """
     rows = act.session.scalars(
         select(BundleSection).where(BundleSection.bundle == bundle.id, BundleSection.section.in_(sections))
     ).all()
@@ -234,7 +261,8 @@ def _take_in(
     before = newest(act.session, transfer.id)
     told = 0
     if before is not None:
-        start_shredding(parts, act, transfer, before, core.sections, why="superseded")
+        free = free_sections(parts, act, transfer, Section, kept=Kept.SUPERSEDED_BUNDLE)
+        start_shredding(parts, act, transfer, before, free, why="superseded")
         replaced.append(before.id)
     bundle = Bundle(
         id=b64(core.bundle),

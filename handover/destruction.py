@@ -24,9 +24,9 @@ from consent.terms import Section
 from crypto.encoding import JSON
 from handover import outbox
 from handover.accesslog import SERVICE, Did, record
-from handover.bundles import shred, start_shredding
+from handover.bundles import scope_of, shred, start_shredding
 from handover.erasure import contact_keys, erase, finish, forget_transfers
-from handover.overdue import Due, live_sections, scope_of, still, withdrawn_sections
+from handover.overdue import Due, live_sections, still, withdrawn_sections
 from handover.parts import Parts
 from handover.people import CONTACT
 from handover.retention import HeldBy, Kept, held_back

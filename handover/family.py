@@ -15,7 +15,7 @@ from consent.fields import Shown
 from consent.journal import Act
 from consent.terms import Collected, Ground, Purpose, Section
 from handover import notices
-from handover.bundles import handed_out, newest, shred, start_shredding, versions_of
+from handover.bundles import free_sections, handed_out, newest, shred, start_shredding, versions_of
 from handover.errors import RequestRefused
 from handover.idempotency import Answer, Once, carry_out
 from handover.invitations import Visitor, admit
@@ -23,6 +23,7 @@ from handover.outbox import deliver, post
 from handover.parts import Parts
 from handover.people import reachable
 from handover.question import notice_of, requirements, until
+from handover.retention import Kept
 from handover.tables import Transfer
 from handover.transfers import boards_of, policy_of, still_open
 from handover.words import keep_words
@@ -94,7 +95,10 @@ def answer(parts: Parts, once: MakeOnce, body: Mapping[str, Any]) -> Answer:
 
 
 def withdraw(parts: Parts, once: MakeOnce, body: Mapping[str, Any]) -> Answer:
-    """Take consent back. The share goes after seven days, or at once; the answer tells what was already opened."""
+    """Take consent back; the answer tells what was already opened.
+
+    The share goes after seven days, or at once where that is asked and nobody holds it back.
+    """
     sections = _ordered(body["sections"])
     doomed: list[str] = []
     opened: list[Section] = []
@@ -103,7 +107,8 @@ def withdraw(parts: Parts, once: MakeOnce, body: Mapping[str, Any]) -> Answer:
         made = [visit.say(Kind.WITHDRAW, sections=sections)]
         bundle = newest(visit.act.session, visit.transfer.id)
         if body["destroy_now"] and bundle is not None:
-            start_shredding(parts, visit.act, visit.transfer, bundle, sections, why="withdrawn")
+            free = free_sections(parts, visit.act, visit.transfer, sections, kept=Kept.WITHDRAWN_SHARE)
+            start_shredding(parts, visit.act, visit.transfer, bundle, free, why="withdrawn")
             doomed.append(bundle.id)
         went = handed_out(visit.act.session, visit.transfer.id)
         opened.extend(section for section in sections if section in went)

@@ -15,7 +15,6 @@ from sqlalchemy import ColumnElement, Select, case, func, literal, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from consent import inventory
-from consent.answers import Scope
 from consent.days import first_and_last
 from consent.db import reading
 from consent.errors import Destroyed, EventRefused, IntegrityBroken
@@ -24,9 +23,10 @@ from consent.ledger import History
 from consent.owners import year_at
 from consent.rule import Granted, decide
 from consent.tables import JournalLookup, Pupil
-from consent.terms import Purpose, Section
+from consent.terms import Section
 from handover.accesslog import BOOK, Did
 from handover.blobs import made_before
+from handover.bundles import scope_of
 from handover.parts import Parts
 from handover.release import question_of
 from handover.retention import Kept, before, due, withdrawn_since, year_over
@@ -204,11 +204,6 @@ def live_sections(session: Session, bundle: str) -> list[Section]:
     live = BundleSection.bundle == bundle, BundleSection.shred_since.is_(None)
     names = set(session.scalars(select(BundleSection.section).where(*live)))
     return [section for section in Section if section in names]
-
-
-def scope_of(transfer: Transfer) -> Scope:
-    """Give a transfer as the ledger's events name it."""
-    return Scope(transfer.sender, transfer.receiver, Purpose(transfer.purpose))
 
 
 # ---- transfers

@@ -152,6 +152,7 @@ HELD_BY: Final[dict[HeldBy, str]] = {
     HeldBy.HOLD: "bewaarplicht of rechtszaak",
     HeldBy.RESTRICTION: "beperking (AVG art. 18)",
     HeldBy.OBJECTION: "open bezwaar (AVG art. 21)",
+    HeldBy.REQUEST: "open verzoek (AVG art. 16, 17)",
 }
 
 

@@ -37,10 +37,11 @@ from crypto.checkpoint import parse_receipt
 from crypto.encoding import Printable, b64, canon
 from crypto.sign import sign
 from handover.accesslog import SERVICE, Did, record, staff
-from handover.bundles import newest, shred, start_shredding, versions_of
+from handover.bundles import free_sections, newest, shred, start_shredding, versions_of
 from handover.errors import RequestRefused, not_found
 from handover.freezing import FROZEN, is_frozen
 from handover.parts import Caller, Parts
+from handover.retention import Kept
 from handover.schools import current_key
 from handover.tables import Attempt, Bundle, BundleSection, Release, Transfer
 from handover.transfers import boards_of, policy_of, tell_receiver
@@ -158,7 +159,8 @@ def _ready(
         return Withheld("BUNDLE_EXPIRED")
     key = current_key(act.session, transfer.receiver, "seal", act.now)
     if key is None or key.kid != bundle.to_kid:
-        start_shredding(parts, act, transfer, bundle, list(Section), why="key rotated")
+        free = free_sections(parts, act, transfer, Section, kept=Kept.SUPERSEDED_BUNDLE)
+        start_shredding(parts, act, transfer, bundle, free, why="key rotated")
         doomed.append(bundle.id)
         return Withheld("KEY_ROTATED")
     rows = act.session.scalars(select(BundleSection).where(BundleSection.bundle == bundle.id))

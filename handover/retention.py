@@ -8,12 +8,13 @@ jurist before production.
 
 Destruction waits while somebody may hold it back; it never starts because somebody refused something. A hold keeps
 everything of the pupil, a restriction (AVG art. 18) what it names, an objection (art. 21) that isn't decided what it is
-about. The family's "no" ends a release at once and is no reason to keep anything.
+about, a request (art. 16, 17) that isn't decided what the answer needs: the record, the transfer and how its maker is
+reached. The family's "no" ends a release at once and is no reason to keep anything.
 
 The functions are pure: they are told the time and the events.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
@@ -24,6 +25,7 @@ from consent.errors import NaiveTime
 from consent.events import Event, Kind
 from consent.guardians import AMSTERDAM, anniversary, midnight
 from consent.terms import Section
+from handover.asked import OBJECTION, asked
 
 
 class Kept(StrEnum):
@@ -55,6 +57,7 @@ class HeldBy(StrEnum):
     HOLD = "legal hold"
     RESTRICTION = "restriction"
     OBJECTION = "open objection"
+    REQUEST = "open request"
 
 
 class Unit(StrEnum):
@@ -93,6 +96,9 @@ class Row:
 
 
 _ANYBODY: Final = frozenset(HeldBy)
+_NO_REQUEST: Final = _ANYBODY - {HeldBy.REQUEST}
+"""Bundles: what a request is about can be answered without them."""
+
 _SHREDDED: Final = "share and ciphertext are destroyed"
 _FORGOTTEN: Final = "the row is deleted"
 _STORAGE: Final = "AVG art. 5(1)(e)"
@@ -105,7 +111,7 @@ TABLE: Final[dict[Kept, Row]] = {
         "the later version's upload",
         Term(0, Unit.SECOND),
         _SHREDDED,
-        _ANYBODY,
+        _NO_REQUEST,
     ),
     Kept.WITHDRAWN_SHARE: Row(
         "the share of a section of which the consent was withdrawn and not given again",
@@ -113,7 +119,7 @@ TABLE: Final[dict[Kept, Row]] = {
         "the withdrawal",
         Term(7, Unit.DAY),
         _SHREDDED,
-        _ANYBODY,
+        _NO_REQUEST,
     ),
     Kept.DELIVERED_BUNDLE: Row(
         "a bundle that was received",
@@ -121,7 +127,7 @@ TABLE: Final[dict[Kept, Row]] = {
         "the acknowledgement, or a later upload",
         Term(30, Unit.DAY),
         _SHREDDED,
-        _ANYBODY,
+        _NO_REQUEST,
     ),
     Kept.EXPIRED_BUNDLE: Row(
         "a bundle past the end that its sender gave it",
@@ -129,7 +135,7 @@ TABLE: Final[dict[Kept, Row]] = {
         "the bundle's own end",
         Term(0, Unit.DAY),
         _SHREDDED,
-        _ANYBODY,
+        _NO_REQUEST,
     ),
     Kept.UNDELIVERED_BUNDLE: Row(
         "a bundle that nobody acknowledged",
@@ -137,7 +143,7 @@ TABLE: Final[dict[Kept, Row]] = {
         "its upload",
         Term(90, Unit.DAY),
         _SHREDDED,
-        _ANYBODY,
+        _NO_REQUEST,
     ),
     Kept.CANCELLED_TRANSFER: Row(
         "a cancelled transfer of which nothing was released",
@@ -304,7 +310,7 @@ def held_back(
     `scope` (a transfer's) and `section` narrow it down; without them whatever is about the pupil counts.
     """
     may = TABLE[kept].held_by
-    for who, holding in ((HeldBy.HOLD, _holds), (HeldBy.RESTRICTION, _restrictions), (HeldBy.OBJECTION, _objections)):
+    for who, holding in _HOLDING.items():
         if who in may and any(_concerns(event, scope, section) for event in holding(events, now)):
             return who
     return None
@@ -337,6 +343,19 @@ def _standing(events: Sequence[Event], kind: Kind) -> Iterable[Event]:
 def _objections(events: Sequence[Event], now: datetime) -> Iterable[Event]:
     decided = {event.objection for event in events if event.kind is Kind.OBJECTION_DECIDED}
     return (event for event in events if event.kind is Kind.OBJECT and event.id not in decided)
+
+
+def _requests(events: Sequence[Event], now: datetime) -> Iterable[Event]:
+    return (one.event for one in asked(events) if one.waits and one.right != OBJECTION)
+
+
+_HOLDING: Final[dict[HeldBy, Callable[[Sequence[Event], datetime], Iterable[Event]]]] = {
+    HeldBy.HOLD: _holds,
+    HeldBy.RESTRICTION: _restrictions,
+    HeldBy.OBJECTION: _objections,
+    HeldBy.REQUEST: _requests,
+}
+"""What holds back, in the order in which it is named."""
 
 
 # ---- what else the events say

@@ -10,12 +10,19 @@ from consent.answers import Scope
 from consent.errors import NaiveTime
 from consent.events import Actor, Event, Kind
 from consent.guardians import AMSTERDAM
-from consent.terms import Level, Purpose, Role, Section
+from consent.terms import Level, Purpose, Right, Role, Ruling, Section
 from handover.retention import TABLE, HeldBy, Kept, Term, Unit, before, due, held_back, withdrawn_since, year_over
 
 T = datetime(2027, 3, 1, 12, tzinfo=UTC)
 SCOPE = Scope("11AA00", "22BB00", Purpose.PLACEMENT)
 OTHER = Scope("11AA00", "33CC00", Purpose.PLACEMENT)
+ANSWERED_WITH = {
+    Kept.CANCELLED_TRANSFER,
+    Kept.SILENT_TRANSFER,
+    Kept.CONTACT,
+    Kept.RELEASED_PUPIL,
+    Kept.UNRELEASED_PUPIL,
+}
 
 
 def at(text: str) -> datetime:
@@ -128,7 +135,9 @@ def test_every_kind_has_a_row_that_says_what_why_from_when_and_what_then() -> No
         for kept in Kept
         if "bundle" in kept or "transfer" in kept or "pupil" in kept or kept in ("contact", "withdrawn_share")
     }
-    assert {TABLE[kept].held_by for kept in Kept} == {frozenset(HeldBy), frozenset()}
+    assert {kept for kept in Kept if TABLE[kept].held_by == frozenset(HeldBy)} == ANSWERED_WITH
+    bundles = {kept for kept in Kept if "bundle" in kept or kept == "withdrawn_share"}
+    assert {kept for kept in Kept if TABLE[kept].held_by == frozenset(HeldBy) - {HeldBy.REQUEST}} == bundles
     assert [kept for kept in Kept if not TABLE[kept].guarded] == [
         Kept.INVITATION,
         Kept.MESSAGE,
@@ -219,9 +228,33 @@ def test_an_objection_keeps_what_it_is_about_until_it_is_decided() -> None:
     assert held_back(Kept.RELEASED_PUPIL, told.events, T) is None
 
 
-def test_a_hold_is_named_before_a_restriction_and_that_before_an_objection() -> None:
+@pytest.mark.parametrize("ruling", [Ruling.GRANTED, Ruling.PARTLY, Ruling.REFUSED])
+@pytest.mark.parametrize("right", [Right.RECTIFICATION, Right.ERASURE])
+def test_an_open_request_keeps_what_its_answer_needs_until_it_is_decided(right: Right, ruling: Ruling) -> None:
+    """J2: AVG art. 12(3), 16, 17; that the answer takes longer decides nothing."""
     told = Told()
+    request = told(Kind.REQUEST, right=right)
+    told(Kind.REQUEST_DECIDED, request=request.id, ruling=Ruling.EXTENDED)
+    assert {kept for kept in Kept if held_back(kept, told.events, T) is HeldBy.REQUEST} == ANSWERED_WITH
+    assert {kept for kept in Kept if held_back(kept, told.events, T)} == ANSWERED_WITH
+    assert held_back(Kept.SILENT_TRANSFER, told.events, T, OTHER) is HeldBy.REQUEST
+    told(Kind.REQUEST_DECIDED, request=request.id, ruling=ruling)
+    assert {held_back(kept, told.events, T) for kept in Kept} == {None}
+
+
+@pytest.mark.parametrize("right", [Right.ACCESS, Right.PORTABILITY, Right.RESTRICTION])
+def test_a_request_that_nobody_has_to_decide_keeps_nothing(right: Right) -> None:
+    told = Told()
+    told(Kind.REQUEST, right=right)
+    assert {held_back(kept, told.events, T) for kept in Kept} == {None}
+
+
+def test_a_hold_is_named_before_a_restriction_that_before_an_objection_and_a_request_last() -> None:
+    told = Told()
+    told(Kind.REQUEST, right=Right.ERASURE)
+    assert held_back(Kept.CONTACT, told.events, T) is HeldBy.REQUEST
     told(Kind.OBJECT, sections=(Section.OKR,))
+    assert held_back(Kept.CONTACT, told.events, T) is HeldBy.OBJECTION
     told(Kind.RESTRICT, sections=(Section.OKR,))
     assert held_back(Kept.CONTACT, told.events, T) is HeldBy.RESTRICTION
     told(Kind.HOLD)
