@@ -1,6 +1,7 @@
 """The forms of an FG's questions and of their answers, as marshmallow schemas."""
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
@@ -8,6 +9,10 @@ from consent.terms import Ground
 from handover.api.schemas import IDENTIFIER, SCHOOL, SECTIONS, line
 from handover.audit import KINDS
 from handover.patterns import NAMES
+
+DAY: Final = validate.Range(date(2000, 1, 1), date(2999, 12, 31))
+MOMENT: Final = validate.Range(datetime(2000, 1, 1, tzinfo=UTC), datetime(2999, 12, 31, tzinfo=UTC))
+"""What an FG may ask about: the days around it can be counted too. A search's own words are kept in the log."""
 
 
 class AuditSearch(Schema):
@@ -19,10 +24,10 @@ class AuditSearch(Schema):
     school = fields.String(validate=SCHOOL)
     section = fields.String(validate=validate.OneOf(SECTIONS))
     ground = fields.String(validate=validate.OneOf(list(map(str, Ground))))
-    outcome = line(80)
+    outcome = fields.String(validate=validate.Regexp(r"\A[A-Za-z_]{1,40}\Z", error="One of the log's words."))
     kind = fields.String(validate=validate.OneOf(sorted(KINDS.values())))
-    since = fields.Date()
-    until = fields.Date()
+    since = fields.Date(validate=DAY)
+    until = fields.Date(validate=DAY)
     cursor = fields.Integer(strict=True, validate=validate.Range(0, 2**53))
     limit = fields.Integer(strict=True, load_default=50, validate=validate.Range(1, 100))
 
@@ -35,8 +40,8 @@ class AuditSearch(Schema):
 class AuditPatterns(Schema):
     """Between which days (UTC, both included) an FG looks for which patterns, or all."""
 
-    since = fields.Date(required=True)
-    until = fields.Date(required=True)
+    since = fields.Date(required=True, validate=DAY)
+    until = fields.Date(required=True, validate=DAY)
     names = fields.List(fields.String(validate=validate.OneOf(NAMES)), validate=validate.Length(1, len(NAMES)))
 
     @validates_schema
@@ -54,8 +59,8 @@ class AuditExport(Schema):
 class AuditBreach(Schema):
     """Between which moments an FG reports, half-open."""
 
-    since = fields.AwareDateTime(format="iso", required=True)
-    until = fields.AwareDateTime(format="iso", required=True)
+    since = fields.AwareDateTime(format="iso", required=True, validate=MOMENT)
+    until = fields.AwareDateTime(format="iso", required=True, validate=MOMENT)
 
     @validates_schema(skip_on_field_errors=True)
     def _in_order(self, data: dict[str, datetime], **_: object) -> None:

@@ -133,6 +133,24 @@ def test_an_fg_never_reads_somebodys_words(seen: Case) -> None:
 
 
 @pytest.mark.parametrize(
+    ("what", "since", "until", "place"),
+    [
+        ("patterns", "0001-01-01", "0001-01-02", "/since"),
+        ("patterns", "2999-12-31", "3000-01-01", "/until"),
+        ("breach", "0001-01-01T00:00:00+14:00", "2026-01-01T00:00:00Z", "/since"),
+        ("breach", "2026-01-01T00:00:00Z", "9999-12-31T23:59:00-12:00", "/until"),
+    ],
+)
+def test_a_period_out_of_this_time_is_refused_with_its_place(
+    seen: Case, what: str, since: str, until: str, place: str
+) -> None:
+    """G4, I2"""
+    asked = {"since": since, "until": until}
+    answer = expect(seen.story.region.examine(SENDER, "POST", f"/v1/audit/{what}", asked), 422).get_json()
+    assert place in answer["fields"]
+
+
+@pytest.mark.parametrize(
     ("asked", "place"),
     [
         ({"section": "bsn"}, "/section"),
@@ -142,6 +160,8 @@ def test_an_fg_never_reads_somebodys_words(seen: Case) -> None:
         ({"since": "gisteren"}, "/since"),
         ({"pupil": "a", "pupil_number": "1"}, "/pupil_number"),
         ({"sql": "1"}, "/sql"),
+        ({"outcome": "Jan Jansen"}, "/outcome"),
+        ({"until": "9999-12-31"}, "/until"),
     ],
     ids=str,
 )
