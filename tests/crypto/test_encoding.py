@@ -257,6 +257,8 @@ def test_a_value_too_long_for_its_prefix_is_named_as_such() -> None:
         (lambda: json_load(b'"\xff"', limit=9), "the JSON is not UTF-8"),
         (lambda: json_load(b"[[[", limit=9, depth=3), "not JSON at line 1, column 4"),
         (lambda: json_load(b"[" + b" " * 40, limit=99), "not JSON at line 1, column 42"),
+        (lambda: json_load(b"[" + b"[]," * 40 + b"\xff]", limit=999), "the JSON is not UTF-8"),
+        (lambda: json_load(b"[" + b"[]," * 40 + b"X]", limit=999), "not JSON at line 1, column 122"),
         (lambda: json_load(b"1" * 5000, limit=9999), "the JSON holds a number beyond 2^53 - 1"),
         (lambda: record([], "a"), "an object is expected"),
         (lambda: text(5), "a text of another form is expected"),
