@@ -164,7 +164,8 @@ def start_shredding(
     for row in rows:
         row.shred_since = row.shred_since or act.now
     if rows:
-        _shred_entry(act, Did.SHRED_INTENT, transfer, bundle.id, [row.section for row in rows], why)
+        marked = {row.section for row in rows}
+        _shred_entry(act, Did.SHRED_INTENT, transfer, bundle.id, [name for name in Section if name in marked], why)
 
 
 def shred(parts: Parts, bundle: str) -> None:
