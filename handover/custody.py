@@ -76,6 +76,7 @@ def change_custody(parts: Parts, caller: Caller, once: Once, pupil: str, body: M
 
     with reading(parts.main) as session:
         own_pupil(session, caller, pupil)  # before the lock: nobody holds up another board's pupil
+    parts.journal.start()  # an end of contact that a killed sweep left half done is done before anything is kept anew
     answer = carry_out(parts, once, lambda: parts.journal.act(pupil=pupil), work)
     deliver(parts)
     return answer

@@ -6,6 +6,7 @@ number is kept as a keyed hash alone.
 """
 
 import json
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Final
@@ -13,13 +14,15 @@ from typing import Final
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from consent.erasing import doomed
+from consent.errors import Destroyed, KeyUnknown
 from consent.events import Actor
 from consent.guardians import DECIDES_FROM, anniversary, midnight, speakers
 from consent.journal import Act
 from consent.keystore import KeyStore
 from consent.tables import Pupil
 from consent.terms import Level, Role
-from handover.errors import not_found
+from handover.errors import RequestRefused, not_found
 from handover.parts import Caller, Parts
 from handover.tables import Person
 
@@ -98,7 +101,13 @@ def own_pupil(session: Session, caller: Caller, pupil: str) -> Pupil:
 
 
 def keep_contact(keystore: KeyStore, session: Session, pupil: str, contact: Contact) -> None:
-    """Keep how somebody can be reached, sealed under a key of that person's own, which ends when contact does."""
+    """Keep how somebody can be reached, sealed under a key of that person's own, which ends when contact does.
+
+    Raises RequestRefused while an end of contact is under way: what is sealed now would go with it.
+    """
+    with suppress(KeyUnknown, Destroyed):
+        if keystore.owner(CONTACT, contact.person).id in doomed(session):
+            raise RequestRefused("CONFLICT", 409, "This contact is just being ended. Nothing was done; try again.")
     data = {"role": str(contact.role), "name": contact.name, "mail": contact.mail}
     key = keystore.new_key(CONTACT, contact.person)
     sealed = key.seal(json.dumps(data).encode(), aad("person", contact.person))

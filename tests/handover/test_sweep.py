@@ -11,13 +11,16 @@ import time_machine
 from sqlalchemy import Select, insert, select, update
 
 from consent import inventory
-from consent.db import reading
+from consent.db import reading, writing
 from consent.entry import STAFF_ERASED
 from consent.events import Actor, Draft, Kind
+from consent.journal import Journal
 from consent.tables import DataKey, JournalLookup, JournalPart, Pupil
 from consent.terms import Level, Role, Section
 from handover.accesslog import SERVICE, Did
+from handover.errors import RequestRefused
 from handover.parts import Parts
+from handover.people import Contact, contacts, keep_contact
 from handover.retention import HeldBy, Kept, due
 from handover.sweeping import Swept, sweep
 from handover.tables import (
@@ -274,6 +277,33 @@ def test_somebody_whose_contact_ended_can_be_reached_again(lite: Story) -> None:
     assert contact_keys(lite) == 2
 
 
+def test_what_is_kept_anew_doesn_t_go_with_a_contact_that_a_killed_sweep_had_begun_to_end(
+    lite: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """H8, J4: else nobody of this pupil could be written to again, and no withdrawal recorded."""
+    case, received_at = acknowledged(lite)
+    parts, end = lite.region.parts, due(Kept.CONTACT, received_at)
+
+    def killed(_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "_finish_erasures", killed)
+        with pytest.raises(KeyboardInterrupt):
+            swept_at(parts, end)
+    contact = Contact(case.child.persons[0], Role.GUARDIAN, "Ouder", "ouder@gezin.test")
+    with at(end):
+        with writing(parts.main) as session, pytest.raises(RequestRefused, match="CONFLICT"):
+            keep_contact(parts.keystore, session, case.child.pupil, contact)
+        holder = {"name": "Ouder", "mail": contact.mail, "role": "guardian", "person": contact.person}
+        evidence = {"kind": "gezagsregister", "date": end.date().isoformat(), "staff": "s-1"}
+        path = f"/v1/pupils/{case.child.pupil}/custody"
+        expect(lite.region.send(PO, "PUT", path, {"holders": [holder], "evidence": evidence}), 200)
+        parts.journal.start()
+        with reading(parts.main) as session:
+            assert contacts(parts.keystore, session, case.child.pupil) == {contact.person: contact}
+
+
 def test_a_pupil_ends_five_years_after_the_last_release(lite: Story) -> None:
     """J1, J2."""
     case = lite.agreed("okr")
@@ -385,7 +415,7 @@ def test_a_message_that_cant_be_handed_over_goes_after_fourteen_days(lite: Story
     with at(due(Kept.MESSAGE, now())):
         from handover import sweeping
 
-        assert sweeping._delete_rows(parts, Kept.MESSAGE, parts.clock()) == 1
+        assert list(sweeping._delete_rows(parts, Kept.MESSAGE, parts.clock())) == [1]
     assert rows(parts, Message) == [0]
 
 
