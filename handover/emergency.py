@@ -28,7 +28,7 @@ from handover.idempotency import Answer, Once, carry_out
 from handover.notices import date_in_words
 from handover.outbox import deliver, post, post_to_dpo
 from handover.parts import Caller, Parts
-from handover.people import aad, staff_actor, told_at_once
+from handover.people import aad, same_person, staff_actor, told_at_once
 from handover.roles import Role
 from handover.tables import Proposal, Transfer
 from handover.transfers import boards_of, of_side, pupil_of, sections_of, still_open, time
@@ -113,7 +113,7 @@ def confirm(parts: Parts, caller: Caller, once: Once, transfer: str, proposal: s
             raise not_found()
         proposed = _Proposed.opened(parts.keystore, found)
         more = {"proposal": proposal, "emergency": str(proposed.ground)}
-        if found.staff == staff_actor(caller).person:
+        if same_person(found.staff, staff_actor(caller).person):
             _log(act, Did.EMERGENCY_CONFIRMED, caller, row, proposed.sections, more, outcome="SECOND_NEEDED")
             return RequestRefused("SECOND_NEEDED", 409, "Who proposed it can't confirm it: ask a colleague.")
         if proposed.until <= act.now:

@@ -29,7 +29,7 @@ from handover.invitations import issue
 from handover.notices import date_in_words
 from handover.outbox import deliver, post
 from handover.parts import Caller, Parts
-from handover.people import told_at_once
+from handover.people import same_person, told_at_once
 from handover.question import notice_of, requirements, until
 from handover.tables import Transfer
 from handover.transfers import boards_of, of_side, policy_of, pupil_of, still_open, time
@@ -109,7 +109,7 @@ class _Paper:
     def refused(self) -> RequestRefused | None:
         """Say what keeps this paper from being taken over."""
         now = self.act.now
-        if self.said["witness"] == self.caller.staff:
+        if same_person(self.said["witness"], self.caller.staff):
             return _fault("SECOND_NEEDED", {"/witness": "A witness is somebody else than who takes the paper over."})
         if self.said["person"] not in speakers(self.known, self.transfer.pupil, now):
             return _fault("PERSON_UNKNOWN", {"/person": "Nobody who decides about this pupil now."})

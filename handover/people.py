@@ -60,6 +60,11 @@ def staff_actor(caller: Caller) -> Actor:
     return Actor(f"{caller.school}.{caller.staff}", Role.STAFF, Level.SUBSTANTIAL)
 
 
+def same_person(one: str, other: str) -> bool:
+    """Tell whether two pseudonyms are one person's: `S-1` is no second person beside `s-1`."""
+    return one.casefold() == other.casefold()
+
+
 def child_of(keystore: KeyStore, pupil: Pupil) -> Child:
     """Unseal what the service knows of a pupil."""
     if pupil.sealed is None:

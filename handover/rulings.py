@@ -31,7 +31,7 @@ from handover.insight import words_about
 from handover.notices import date_in_words
 from handover.outbox import deliver, post, post_to_dpo
 from handover.parts import Caller, Parts
-from handover.people import reachable, staff_actor
+from handover.people import reachable, same_person, staff_actor
 from handover.rights import print_asked, what_stops
 from handover.tables import Board, Transfer, Words
 from handover.transfers import boards_of, tell_receiver
@@ -266,7 +266,7 @@ def _pass_on(act: Act, caller: Caller, pupil: str) -> None:
 
 
 def _second(caller: Caller, body: Mapping[str, Any]) -> str | None:
-    if body.get("second") == caller.staff:
+    if same_person(body.get("second", ""), caller.staff):
         raise RequestRefused("INVALID", 422, "A second person is another person.", {"/second": "Not yourself."})
     return f"{caller.school}.{body['second']}" if "second" in body else None
 

@@ -137,6 +137,7 @@ def test_k10_who_proposed_it_can_t_confirm_it(case: Case) -> None:
     proposal = propose(case)["proposal"]
     before = posted(case.story)
     for role in ("internal_supervisor", "principal"):
+        assert confirm(case, proposal, 409, staff="S-1", role=role)["code"] == "SECOND_NEEDED"
         assert confirm(case, proposal, 409, staff="s-1", role=role)["code"] == "SECOND_NEEDED"
     case.refused("NO_GRANT")
     assert posted(case.story) == before

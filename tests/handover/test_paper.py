@@ -202,6 +202,7 @@ def _refusals() -> list[tuple[str, str, dict[str, Any]]]:
     tomorrow, yesterday = (datetime.now(AMSTERDAM).date() + timedelta(days=way) for way in (1, -1))
     return [
         ("SECOND_NEEDED", "/witness", {"witness": "s-1"}),
+        ("SECOND_NEEDED", "/witness", {"witness": "S-1"}),
         ("PERSON_UNKNOWN", "/person", {"person": "0" * 32}),
         ("NOTICE_CHANGED", "/notice", {"notice": "0" * 64}),
         ("INVALID", "/signed_on", {"signed_on": tomorrow.isoformat()}),

@@ -214,6 +214,7 @@ def test_a_restriction_freezes_at_once_and_two_lift_it(lite: Story) -> None:
     assert (one["state"], one["days_left"], one["sections"]) == ("in_force", None, ["okr"])
     assert decides(case, request, "refused", 409)["code"] == "NOTHING_TO_DECIDE"
     assert lifts(case, request, 422, second="s-1")["fields"] == {"/second": "Not yourself."}
+    assert lifts(case, request, 422, second="S-1")["fields"] == {"/second": "Not yourself."}
     case.refused("RESTRICTED")
     lifts(case, request)
     case.ask("okr")
