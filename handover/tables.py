@@ -89,7 +89,8 @@ class Person(Main):
 class Transfer(Main):
     """One pupil's file, from one sender to one receiver, for one purpose.
 
-    `policy` is the journal index of the sending board's POLICY when it opened, by which it is judged from then on.
+    `policy` is the journal index of the sending board's POLICY when it opened, by which it is judged from then on, and
+    `entry` that of the entry which opened it: what the row says is compared with it before anything is decided.
     """
 
     __tablename__ = "transfer"
@@ -105,6 +106,7 @@ class Transfer(Main):
     purpose: Mapped[str] = mapped_column(String(16))
     sections: Mapped[str] = mapped_column(String(200))
     policy: Mapped[int]
+    entry: Mapped[int]
     opened_at: Mapped[datetime] = mapped_column(UTC)
     cancelled_at: Mapped[datetime | None] = mapped_column(UTC)
     received_at: Mapped[datetime | None] = mapped_column(UTC)

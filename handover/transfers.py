@@ -15,8 +15,9 @@ from sqlalchemy.orm import Session
 from consent.db import reading
 from consent.errors import IntegrityBroken
 from consent.events import Draft, Kind
-from consent.journal import Act, Told
+from consent.journal import Act, Appended, Told
 from consent.terms import Ground, Policy, Purpose, Route, Section, ground
+from crypto.encoding import JSON
 from handover.accesslog import Did, record, staff
 from handover.errors import RequestRefused, not_found
 from handover.idempotency import Answer, Once, carry_out
@@ -35,8 +36,13 @@ def sections_of(transfer: Transfer) -> tuple[Section, ...]:
 def policy_of(parts: Parts, session: Session, transfer: Transfer) -> Policy:
     """Give the sending board's policy as it was when the transfer opened: the entry that froze it is read again.
 
-    Raises `IntegrityBroken` where that is no policy, or another board's.
+    So is the entry that opened the transfer: a row that somebody has led to another pupil, school, route or purpose
+    would be judged by what another family said. Raises `IntegrityBroken` for such a row, and for another's policy.
     """
+    opened = parts.journal.read(session, transfer.entry)
+    said = (opened.type, opened.pupil, opened.sections, opened.terms)
+    if said != (int(Did.TRANSFER_OPENED), transfer.pupil, sections_of(transfer), _terms(transfer)):
+        raise IntegrityBroken("the transfer isn't as it was opened", transfer.entry)
     event = parts.ledger.policy_at(session, transfer.policy)
     if event.board != session.get_one(School, transfer.sender).board:
         raise IntegrityBroken("another board's policy", transfer.policy)
@@ -115,9 +121,8 @@ def open_transfer(parts: Parts, caller: Caller, once: Once, body: Mapping[str, A
             policy=chosen.index,
             opened_at=act.now,
         )
+        row.entry = _logged(act, Did.TRANSFER_OPENED, caller, row, tell_receiver(act.session, row, "granted")).index
         act.session.add(row)
-        act.session.flush()
-        _logged(act, Did.TRANSFER_OPENED, caller, row, tell_receiver(act.session, row, "granted"))
         return {"transfer": row.id, "policy": str(chosen.policy.kind)}
 
     return carry_out(parts, once, lambda: parts.journal.act(pupil=pupil), work)
@@ -233,13 +238,18 @@ def print_policy(policy: Policy) -> dict[str, object]:
     }
 
 
-def _logged(act: Act, did: Did, caller: Caller, row: Transfer, told: Mapping[str, Told]) -> None:
-    record(
+def _terms(row: Transfer) -> dict[str, JSON]:
+    names = ("receiver", "route", "purpose", "policy")
+    return {"school": row.sender, "transfer": row.id, **{name: getattr(row, name) for name in names}}
+
+
+def _logged(act: Act, did: Did, caller: Caller, row: Transfer, told: Mapping[str, Told]) -> Appended:
+    return record(
         act,
         did,
         staff(caller),
         outcome="granted",
-        terms={"school": caller.school, "transfer": row.id, "purpose": row.purpose},
+        terms=_terms(row) | {"school": caller.school},
         boards=boards_of(act.session, row),
         told=told,
         pupil=row.pupil,

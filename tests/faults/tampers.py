@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from consent.db import Keys
+from consent.db import Keys, reading
 from consent.entry import PARTS, section_bits
 from consent.tables import (
     DataKey,
@@ -20,6 +20,7 @@ from consent.tables import (
     JournalNode,
     JournalPart,
     Mark,
+    Pupil,
     Share,
     core,
 )
@@ -185,6 +186,13 @@ def another_policy(house: House, scene: Scene) -> None:
     owner.set_(house.main, Transfer, core(Transfer).c.id == scene.transfer, policy=to)
 
 
+def another_pupil(house: House, scene: Scene) -> None:
+    with reading(house.main) as session:
+        others = select(Pupil.id).where(Pupil.id != scene.pupil, Pupil.erased.is_(False)).order_by(Pupil.id)
+        to = session.scalars(others).first()
+    owner.set_(house.main, Transfer, core(Transfer).c.id == scene.transfer, pupil=to)
+
+
 def transfer_of(scene: Scene) -> str:
     return scene.transfer
 
@@ -274,8 +282,9 @@ CASES: dict[str, Tried] = {
     "ciphertext": in_ciphertext,
     **{
         f"transfer's {column}": in_transfer(column, value)
-        for column, value in (("sender", PO_TOO), ("receiver", OTHER), ("purpose", "support"))
+        for column, value in (("sender", PO_TOO), ("receiver", OTHER), ("purpose", "support"), ("route", "POPO"))
     },
+    "transfer's pupil": another_pupil,
     "transfer's policy": another_policy,
     "school's seal key taken out": no_seal_key,
     "key log's leaf, shown to a new school": shown_to_a_new_school,

@@ -22,7 +22,7 @@ from handover.release import ATTEMPTS_A_MINUTE, FRESH, Released, Withheld, close
 from handover.roles import Role
 from handover.tables import BundleSection, Idempotency, Release, Transfer
 from handover.trust import Trust
-from tests.handover.story import OTHER, PO, VO, Case, Story, everything, later
+from tests.handover.story import OTHER, PO, PO_TOO, VO, Case, Story, everything, later
 from tests.region import LOG, expect, head_of, now
 
 MENTOR = Caller(VO, "vo-zuid", "s-9", Role.MENTOR)
@@ -437,3 +437,27 @@ def test_consent_for_one_thing_is_no_consent_for_another(lite: Story, changed: d
     region.upload(sender, transfer, data)
     expect(region.release(receiver, transfer, "okr"), 403)
     assert lite.journal(Did.RELEASE)[-1].outcome == reason
+
+
+@pytest.mark.parametrize(
+    "altered",
+    ["pupil", "route", "purpose", "sections", "policy", "entry", "sender"],
+)
+def test_a_transfer_that_somebody_altered_in_the_database_releases_nothing(lite: Story, altered: str) -> None:
+    """K1: a row led to another pupil would be judged by what that pupil's family said."""
+    case, other = lite.agreed(), lite.agreed()
+    to = {
+        "pupil": other.child.pupil,
+        "route": "POPO",
+        "purpose": "support",
+        "sections": "okr,opp",
+        "policy": 0,
+        "entry": -1,
+        "sender": PO_TOO,
+    }
+    with writing(lite.region.parts.main) as session:
+        session.execute(update(Transfer).where(Transfer.id == case.transfer).values({altered: to[altered]}))
+    answer = lite.region.release(VO, case.transfer, "okr")
+    assert answer.status_code in (403, 503)
+    assert b"shares" not in answer.get_data()
+    assert expect(lite.region.release(VO, other.transfer, "okr"), 200)
