@@ -1,16 +1,19 @@
 """Who has answered what: the state of one handover for the pages of families and schools, derived and never stored.
 
-It decides nothing. Whether a section may go is the rule's to say; this tells whose answer is still missing.
+It decides nothing. Whether a section may go is the rule's to say; this tells whose answer is still missing. As for the
+rule, what authorises doesn't count from below the newest ROLLBACK, and every no does.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from consent.answers import Answers, Scope, has_ended, is_live, scope_of, standing, successors
 from consent.events import Event, Kind
 from consent.guardians import Family, family, speakers
+from consent.rule import AUTHORISING
 from consent.terms import Role, Section
 
 
@@ -21,8 +24,12 @@ class Answer(StrEnum):
     YES = "yes"
     LATER = "later"  # a yes that hasn't begun
     ENDED = "ended"  # a yes whose time is over
+    SUSPENDED = "suspended"  # a yes from before entries were lost, to be said again
     NO = "no"
     WITHDRAWN = "withdrawn"
+
+
+_YES: Final = frozenset({Answer.YES, Answer.LATER})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +45,8 @@ class Person:
 
     @property
     def has_answered(self) -> bool:
-        """Tell whether this person has answered for any section, either way."""
-        return any(answer is not Answer.NONE for answer in self.answers.values())
+        """Tell whether this person has answered for any section, either way. What is suspended is no answer."""
+        return any(answer not in (Answer.NONE, Answer.SUSPENDED) for answer in self.answers.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +62,28 @@ class Overview:
         return tuple(person.id for person in self.persons if person.decides and not person.has_answered)
 
 
-def overview(events: Sequence[Event], pupil: str, scope: Scope, now: datetime) -> Overview:
-    """Tell who has answered what in one scope. Events come in the order of the journal, for one pupil."""
+def confirmed(events: Iterable[Event], suspended_below: int) -> list[Event]:
+    """Leave out what authorises nothing any more, since entries may have been lost after it."""
+    return [event for event in events if event.index >= suspended_below or event.kind not in AUTHORISING]
+
+
+def overview(events: Sequence[Event], pupil: str, scope: Scope, now: datetime, suspended_below: int) -> Overview:
+    """Tell who has answered what in one scope. Events come in the order of the journal, for one pupil.
+
+    `suspended_below` is the index of the newest ROLLBACK, 0 where there is none.
+    """
     chain = successors(events)
     known: Family | None = family(events, pupil, now)
     deciders = known.deciders if known else ()
-    answers = standing(events, chain)
-    here = [event for event in events if scope_of(event, chain) == scope]
+    lasting = confirmed(events, suspended_below)
+    before, since = standing(events, chain), standing(lasting, chain)
+    here = [event for event in lasting if scope_of(event, chain) == scope]
     persons = tuple(
         Person(
             id=person,
             role=role,
             decides=person in deciders,
-            answers=_answers(answers.get(person, {}).get(scope, Answers()), now),
+            answers=_answers(_of(before, person, scope), _of(since, person, scope), now),
             shown=_shown(here, person),
             objects=_objects(events, here, person),
         )
@@ -76,8 +92,18 @@ def overview(events: Sequence[Event], pupil: str, scope: Scope, now: datetime) -
     return Overview(known is not None, persons)
 
 
-def _answers(answers: Answers, now: datetime) -> dict[Section, Answer]:
-    return {section: _answer(answers, section, now) for section in Section}
+def _of(answers: Mapping[str, Mapping[Scope, Answers]], person: str, scope: Scope) -> Answers:
+    return answers.get(person, {}).get(scope) or Answers()
+
+
+def _answers(before: Answers, since: Answers, now: datetime) -> dict[Section, Answer]:
+    return {section: _after_rollback(before, since, section, now) for section in Section}
+
+
+def _after_rollback(before: Answers, since: Answers, section: Section, now: datetime) -> Answer:
+    """Say that an answer is suspended where it would be a yes, now or later, but for what is left out."""
+    whole = _answer(before, section, now)
+    return Answer.SUSPENDED if whole in _YES and _answer(since, section, now) not in _YES else whole
 
 
 def _answer(answers: Answers, section: Section, now: datetime) -> Answer:

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from consent.answers import Scope, standing, successors
+from consent.answers import Answers, Scope, standing, successors
 from consent.events import Event
 from consent.guardians import family
 from consent.journal import Actor
+from consent.overview import confirmed
 from consent.tables import Pupil
 from consent.terms import Ground, Policy, Purpose, Route, Section, ground
 from handover import notices
@@ -60,7 +61,8 @@ def question(parts: Parts, token: str) -> Answer:
         policy = policy_of(parts, act.session, transfer)
         child = child_of(parts.keystore, act.session.get_one(Pupil, visitor.pupil))
         bundle = newest(act.session, transfer.id)
-        deciders = _deciders(known, visitor, transfer, act.now)
+        below = parts.journal.first
+        deciders = _deciders(known, below, visitor, transfer, act.now)
     return {
         "transfer": transfer.id,
         "child": child.first_name,
@@ -72,7 +74,7 @@ def question(parts: Parts, token: str) -> Answer:
         "state": "open" if transfer.cancelled_at is None else "cancelled",
         "until": time(until(transfer)),
         "notice": _print_notice(policy, transfer),
-        "sections": _print_sections(policy, transfer, visitor, known, bundle),
+        "sections": _print_sections(policy, transfer, visitor, known, below, bundle),
         "deciders": deciders,
     }
 
@@ -89,16 +91,16 @@ def _print_notice(policy: Policy, transfer: Transfer) -> Answer:
 
 
 def _print_sections(
-    policy: Policy, transfer: Transfer, visitor: Visitor, known: Sequence[Event], bundle: Bundle | None
+    policy: Policy, transfer: Transfer, visitor: Visitor, known: Sequence[Event], below: int, bundle: Bundle | None
 ) -> list[Answer]:
     versions = versions_of(bundle)
-    mine = standing(known, successors(known)).get(visitor.person, {}).get(_scope(transfer))
+    noes, grants = _answers_of(visitor.person, known, below, transfer)
     shown = []
     for section, need in requirements(policy, transfer).items():
         name, what = notices.SECTIONS[section]
         answer = None
-        if mine is not None and (section in mine.noes or section in mine.grants):
-            answer = "no" if section in mine.noes else "yes"
+        if section in noes or section in grants:
+            answer = "no" if section in noes else "yes"
         shown.append(
             {
                 "section": str(section),
@@ -112,20 +114,29 @@ def _print_sections(
     return shown
 
 
-def _deciders(known: Sequence[Event], visitor: Visitor, transfer: Transfer, now: datetime) -> list[Answer]:
+def _deciders(known: Sequence[Event], below: int, visitor: Visitor, transfer: Transfer, now: datetime) -> list[Answer]:
     speakers = family(known, visitor.pupil, now)
     if speakers is None:
         return []
-    answers = standing(known, successors(known))
-    scope = _scope(transfer)
     return [
         {
             "person": person,
             "you": person == visitor.person,
-            "answered": bool((mine := answers.get(person, {}).get(scope)) and (mine.grants or mine.noes)),
+            "answered": any(_answers_of(person, known, below, transfer)),
         }
         for person in speakers.deciders
     ]
+
+
+def _answers_of(
+    person: str, known: Sequence[Event], below: int, transfer: Transfer
+) -> tuple[set[Section], set[Section]]:
+    """Give the sections that this person said no to, and yes. A yes from below a rollback is asked for again."""
+    scope, chain = _scope(transfer), successors(known)
+    whole, since = (
+        standing(each, chain).get(person, {}).get(scope) or Answers() for each in (known, confirmed(known, below))
+    )
+    return set(whole.noes), set(since.grants)
 
 
 def _scope(transfer: Transfer) -> Scope:

@@ -42,6 +42,7 @@ REMINDED_AFTER: Final = (timedelta(days=5), timedelta(days=10))
 PAGE: Final = 50
 BATCH: Final = 100
 
+_OWED: Final = frozenset({Said.NONE, Said.ENDED, Said.SUSPENDED})
 _IN_SEASON: Final = and_(Transfer.cancelled_at.is_(None), Transfer.received_at.is_(None))
 
 
@@ -82,13 +83,14 @@ def silent(parts: Parts, session: Session, row: Transfer, now: datetime) -> list
 
     def owes(person: Person) -> bool:
         asked = {section for section, need in needs.items() if need in (Ground.CONSENT, Ground.EXPLICIT_CONSENT)}
-        if person.decides and any(person.answers[section] in (Said.NONE, Said.ENDED) for section in asked):
+        if person.decides and any(person.answers[section] in _OWED for section in asked):
             return True
         by_law = [section for section, need in needs.items() if need is Ground.STATUTORY and section in versions]
         return person.id in speaking.readers and any(person.shown.get(name) != versions[name] for name in by_law)
 
     scope = Scope(row.sender, row.receiver, Purpose(row.purpose))
-    return [person for person in overview(known, row.pupil, scope, now).persons if owes(person)]
+    told = overview(known, row.pupil, scope, now, parts.journal.first)
+    return [person for person in told.persons if owes(person)]
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -1,3 +1,5 @@
+import pytest
+
 from consent.answers import Scope
 from consent.overview import Answer, overview
 from consent.terms import Purpose, Role, Section
@@ -6,12 +8,16 @@ from tests.consent.story import PUPIL, RECEIVER, SENDER, Story, T
 SCOPE = Scope(SENDER, RECEIVER, Purpose.PLACEMENT)
 
 
-def seen(*steps, **custody):
+FIRST, SECOND = 20, 30
+"""Indices of the entries after the CUSTODY."""
+
+
+def seen(*steps, below=0, **custody):
     story = Story()
     story.tell("CUSTODY", "s1", **{"holders": ["g1", "g2"]} | custody)
     for kind, by, said in steps:
         story.tell(kind, by, **said)
-    return overview(story.events, PUPIL, SCOPE, T)
+    return overview(story.events, PUPIL, SCOPE, T, below)
 
 
 def test_who_has_not_answered_is_missing():
@@ -86,10 +92,56 @@ def test_where_custody_is_unknown_nobody_decides():
     assert not found.custody_known
     assert found.missing == ()
     assert [person.id for person in found.persons] == ["g1", "g2", "kim"]
-    nobody = overview([], PUPIL, SCOPE, T)
+    nobody = overview([], PUPIL, SCOPE, T, 0)
     assert [person.id for person in nobody.persons] == [PUPIL]
 
 
 def test_from_16_the_pupil_is_missing_and_the_parents_are_not():
     assert seen(birth_date="2010-06-01").missing == (PUPIL,)
     assert [person.id for person in seen(birth_date="2009-01-01").persons] == [PUPIL]
+
+
+@pytest.mark.parametrize(
+    ("steps", "below", "answer"),
+    [
+        ([("GRANT", "g1", {})], 0, "yes"),
+        ([("GRANT", "g1", {})], FIRST, "yes"),  # its own index
+        ([("GRANT", "g1", {})], FIRST + 1, "suspended"),
+        ([("GRANT", "g1", {"valid_from": "T+1us"})], FIRST + 1, "suspended"),
+        ([("GRANT", "g1", {"valid_until": "T"})], FIRST + 1, "ended"),
+        ([("REFUSE", "g1", {})], FIRST + 1, "no"),
+        ([("GRANT", "g1", {}), ("WITHDRAW", "g1", {})], SECOND + 1, "withdrawn"),
+        ([("REFUSE", "g1", {}), ("GRANT", "g1", {})], SECOND + 1, "suspended"),
+        ([("REFUSE", "g1", {}), ("GRANT", "g1", {})], FIRST + 1, "yes"),
+        ([("GRANT", "g1", {}), ("GRANT", "g1", {})], FIRST + 1, "yes"),
+        ([("GRANT", "g1", {}), ("REFUSE", "g1", {})], FIRST + 1, "no"),
+        ([("GRANT", "g1", {}), ("GRANT", "g1", {"sections": ["opp"], "adds": 1})], FIRST + 1, "suspended"),
+        ([("GRANT", "g1", {}), ("GRANT", "g1", {"sections": ["opp"]})], FIRST + 1, "none"),
+        ([("GRANT", "g2", {})], FIRST + 1, "none"),
+    ],
+)
+def test_a_yes_from_below_a_rollback_is_suspended_and_a_no_stays(steps, below, answer):
+    """K12: what is suspended is asked for again; a yes since then counts, and every no does."""
+    assert seen(*steps, below=below).persons[0].answers[Section.LVS] == answer
+
+
+def test_who_has_only_suspended_answers_is_missing():
+    """K12."""
+    steps = ("GRANT", "g1", {}), ("REFUSE", "g2", {"sections": ["okr"]})
+    assert seen(*steps, below=FIRST + 1).missing == ("g1",)
+    assert seen(*steps, below=FIRST).missing == ()
+
+
+def test_what_was_shown_before_a_rollback_is_to_be_shown_again():
+    """K12."""
+    steps = ("INZAGE", "g1", {"versions": {"okr": "a"}}), ("INZAGE", "g1", {"versions": {"lvs": "b"}})
+    assert [seen(*steps, below=below).persons[0].shown for below in (FIRST, FIRST + 1, SECOND + 1)] == [
+        {Section.OKR: "a", Section.LVS: "b"},
+        {Section.LVS: "b"},
+        {},
+    ]
+
+
+def test_an_objection_from_below_a_rollback_stands():
+    """K12."""
+    assert seen(("OBJECT", "g1", {}), below=FIRST + 1).persons[0].objects == (Section.OKR, Section.LVS)
