@@ -87,7 +87,7 @@ def parse_manifest(data: bytes) -> Manifest:
             shipped=integer(said["shipped"]),
             epoch=integer(said["epoch"], 1, 1 << 32),
             taken_at=read_time(said["taken_at"]),
-            file=text(said["file"], r"[A-Za-z0-9.-]{1,100}"),
+            file=text(said["file"], r"[A-Za-z0-9][A-Za-z0-9.-]{0,99}"),
             sha256=text(said["sha256"], "[0-9a-f]{64}"),
         )
     except (EncodingRefused, Malformed, CheckpointRefused) as refused:

@@ -6,15 +6,14 @@
 (3) Unless all of that is reached, nothing is touched, and what is missing is named. It goes on only when two people
     have approved of the loss (`handover.loss`).
 (4) From here on a file in HANDOVER_HOME keeps the service from starting, until the end. A restore that was killed is
-    run again: it knows what it knew.
+    run again: it knows what it knew, and puts nothing back twice once both databases are.
 (5) The main database is put back, the shipments upon it, and the tree must give the signed root. Then the key store,
     and what was destroyed since is destroyed again. A key store from a backup has no mark: it gets one last.
 (6) After a loss the log goes on under another name, with a ROLLBACK: what was said before is suspended.
 """
 
-import json
 from collections.abc import Iterable, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -45,12 +44,14 @@ from handover.loss import Approval
 from handover.parts import EPOCHS, RESTORING, Parts, journal_name, now, put_together, read_log_key, shipping_of
 from handover.settings import Settings
 from handover.tables import Board, Dpo, KeyLogEntry
+from handover.unfinished import Back, Known, begin, begun
 from migrations import upgrade
 
 LOSS: Final = "loss.json"
 """The statement of what a restore would lose, in HANDOVER_HOME."""
 
 ROOT: Final = "register"
+OTHER_LOSS: Final = "an approval is of another loss than this restore's"
 
 
 class RestoreRefused(HandoverError):
@@ -59,15 +60,6 @@ class RestoreRefused(HandoverError):
     def __init__(self, *problems: str) -> None:
         super().__init__("; ".join(problems))
         self.problems = problems
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """A size that the journal is known to have had, with its root, and who says so."""
-
-    size: int
-    root: bytes
-    source: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +102,7 @@ def restore(
     of_keys: Path,
     *,
     replace: bool = False,
-    known: Iterable[bytes] = (),
+    known: Sequence[bytes] = (),
     approvals: Sequence[Approval] = (),
 ) -> Restored:
     """Put a service back from the backups with these manifests.
@@ -127,22 +119,35 @@ def restore(
         held.callback(main.dispose)
         held.callback(keys.dispose)
         _check_targets(settings, main, keys, manifests, replace)
-        plan = make_plan(settings, main, keys, KeyStore(keys, settings.keys / EPOCHS), manifests, known)
-        _check_loss(settings, plan, approvals)  # (3)
-        _begin(settings, plan.known, plan.problems)  # (4)
-        _main_back(settings, main, main_file, plan, approvals)  # (5)
-        _keys_back(settings, main, keys, keys_file, plan)
-    parts = put_together(settings, resumed=bool(said_keys.shipped or plan.shipments))
-    if plan.problems:
-        _roll_back(parts, approvals)  # (6)
-    bundles.finish_shredding(parts)
-    witnesses = _enrolled_since(parts, plan.began.size)
-    (settings.home / RESTORING).unlink()
-    (settings.home / LOSS).unlink(missing_ok=True)
-    reached = plan.reached
-    done = Restored(reached.size, reached.root, parts.journal.origin, len(plan.shipments), plan.problems, witnesses)
-    parts.close()
-    return done
+        copies = [manifest.sha256 for manifest in manifests]
+        back = _put_back_before(settings, main, keys, copies, known)
+        if back is None:
+            plan = make_plan(settings, main, keys, KeyStore(keys, settings.keys / EPOCHS), manifests, known)
+            _check_loss(settings, plan, approvals)  # (3)
+            begin(settings, plan.known, plan.problems)  # (4)
+            _main_back(settings, main, main_file, plan, approvals)  # (5)
+            _keys_back(settings, main, keys, keys_file, plan)
+            back = Back(copies, plan.note, len(plan.shipments), loss_statement(settings, plan))
+            begin(settings, plan.known, plan.problems, back)
+        elif any(approval.statement != back.statement for approval in approvals):
+            raise RestoreRefused(OTHER_LOSS)
+    return _finish(settings, manifests, back, approvals)
+
+
+def _finish(
+    settings: Settings, manifests: tuple[Manifest, Manifest], back: Back, approvals: Sequence[Approval]
+) -> Restored:
+    of_main, of_keys = manifests
+    _, lost, _ = begun(settings)
+    with closing(put_together(settings, resumed=bool(of_keys.shipped or back.shipments))) as parts:
+        if lost:
+            _roll_back(parts, approvals)  # (6)
+        bundles.finish_shredding(parts)
+        witnesses = _enrolled_since(parts, parse_checkpoint(of_main.checkpoint.encode()).size)
+        (settings.home / LOSS).unlink(missing_ok=True)
+        (settings.home / RESTORING).unlink()
+        reached = parse_checkpoint(back.note.encode())
+        return Restored(reached.size, reached.root, parts.journal.origin, back.shipments, tuple(lost), witnesses)
 
 
 def _check_loss(settings: Settings, plan: Plan, approvals: Sequence[Approval]) -> None:
@@ -151,7 +156,7 @@ def _check_loss(settings: Settings, plan: Plan, approvals: Sequence[Approval]) -
         replace_private(settings.home / LOSS, canon(statement))
         raise RestoreRefused(*plan.problems, f"what would be lost stands in {settings.home / LOSS}")
     if any(approval.statement != statement for approval in approvals):
-        raise RestoreRefused("an approval is of another loss than this restore's")
+        raise RestoreRefused(OTHER_LOSS)
 
 
 def make_plan(
@@ -180,7 +185,7 @@ def make_plan(
             problems += [each for each in (fault, unreadable) if each]
     ends = [each for each in (of_main.checkpoint, *(one.note for one in shipments)) if each]
     note = max(ends, key=lambda each: parse_checkpoint(each.encode()).size)
-    before, found = _begun(settings)
+    before, found, _ = begun(settings)
     unique = {(fact.size, fact.root): fact for fact in [*_known(settings, main, keys, known), *before]}
     facts = tuple(unique[each] for each in sorted(unique))
     problems += _beyond(parse_checkpoint(note.encode()), facts)
@@ -204,7 +209,8 @@ def _read(shipping: Shipping, numbers: Iterable[int]) -> tuple[list[Shipment], s
 def loss_statement(settings: Settings, plan: Plan) -> dict[str, JSON]:
     """Say what would be lost, and how the log would go on."""
     reached = plan.reached
-    newest = max(plan.known, key=lambda fact: fact.size, default=None)
+    beyond = [fact for fact in plan.known if fact.size >= reached.size and fact.root != reached.root]
+    newest = max(beyond, key=lambda fact: fact.size, default=None)  # what an earlier try put back changes nothing here
     return {
         "v": 1,
         "log": journal_name(settings),
@@ -235,16 +241,20 @@ def _other(fact: Known) -> str:
 
 def _known(settings: Settings, main: Engine, keys: Engine, kept: Iterable[bytes]) -> Iterable[Known]:
     """(2) Gather what is known of the journal's size. A database that can't be read says nothing."""
-    public, log = read_log_key(settings.keys).public, journal_name(settings)
-    notes = [("a checkpoint that was kept", note) for note in kept]
+    yield from _kept(settings, kept)
     with suppress(SQLAlchemyError), reading(keys) as session:
         mark = session.scalars(select(Mark)).one_or_none()
-        notes += [("what froze the service", note) for note in session.scalars(select(Freeze.note))]
+        yield from _kept(settings, session.scalars(select(Freeze.note)), "what froze the service")
         if mark is not None:
             yield Known(mark.size, mark.root, "the mark of the key store")
     with suppress(SQLAlchemyError), reading(main) as session:
-        notes += [("the journal that is replaced", note) for note in session.scalars(select(JournalHead.checkpoint))]
-    for source, note in notes:
+        yield from _kept(settings, session.scalars(select(JournalHead.checkpoint)), "the journal that is replaced")
+
+
+def _kept(settings: Settings, notes: Iterable[bytes], source: str = "a checkpoint that was kept") -> Iterable[Known]:
+    """Give what checkpoints of this log say; others say nothing."""
+    public, log = read_log_key(settings.keys).public, journal_name(settings)
+    for note in notes:
         with suppress(CheckpointRefused):
             origin = parse_checkpoint(note).origin
             if origin == log or origin.startswith(f"{log}-"):
@@ -268,18 +278,19 @@ def _check_targets(
         raise RestoreRefused(*problems)
 
 
-def _begin(settings: Settings, known: Iterable[Known], problems: Iterable[str]) -> None:
-    facts = [[fact.size, fact.root.hex(), fact.source] for fact in known]
-    replace_private(settings.home / RESTORING, json.dumps({"known": facts, "problems": list(problems)}).encode())
-
-
-def _begun(settings: Settings) -> tuple[list[Known], list[str]]:
-    """Give what an earlier try of this restore knew, and found wrong."""
-    try:
-        said = json.loads((settings.home / RESTORING).read_bytes())
-    except FileNotFoundError:
-        return [], []
-    return [Known(size, bytes.fromhex(root), source) for size, root, source in said["known"]], said["problems"]
+def _put_back_before(
+    settings: Settings, main: Engine, keys: Engine, copies: list[str], kept: Iterable[bytes]
+) -> Back | None:
+    """Tell what an earlier try, which knew no less, made of these copies, if both databases stand as it left them."""
+    before, _, back = begun(settings)
+    news = {(fact.size, fact.root) for fact in _kept(settings, kept)} - {(fact.size, fact.root) for fact in before}
+    if back is None or back.copies != copies or news:
+        return None
+    size = parse_checkpoint(back.note.encode()).size
+    with suppress(SQLAlchemyError), reading(main) as session, reading(keys) as store:
+        stand = session.scalars(select(JournalHead.size)).all(), store.scalars(select(Mark.size)).all()
+        return back if all(each and min(each) >= size for each in stand) else None
+    return None
 
 
 def _main_back(settings: Settings, main: Engine, file: Path, plan: Plan, approvals: Sequence[Approval]) -> None:
@@ -295,7 +306,7 @@ def _main_back(settings: Settings, main: Engine, file: Path, plan: Plan, approva
             return
         other = [_other(fact) for fact in plan.known if tree.root_at(session, fact.size) != fact.root]
         if other:
-            _begin(settings, plan.known, other)
+            begin(settings, plan.known, other)
             raise RestoreRefused(*other, "run the same restore again for a statement of what would be lost")
 
 
@@ -337,14 +348,21 @@ def _approver(settings: Settings, session: Session, identifier: bytes) -> tuple[
 
 def _roll_back(parts: Parts, approvals: Sequence[Approval]) -> None:
     """(6) Write the ROLLBACK, the first entry under the new name, which every board sees, and the log's key line."""
+    with reading(parts.main) as session:
+        done = parse_checkpoint(parts.journal.checkpoint(session)).size > parts.journal.first
+    if not done:
+        _write_rollback(parts, approvals)
+    names = f"{parts.settings.log}/keys", parts.journal.name, parts.journal.origin
+    replace_private(parts.settings.home / VERIFIERS, verifiers(*names, public=parts.log_key.public))
+
+
+def _write_rollback(parts: Parts, approvals: Sequence[Approval]) -> None:
     with parts.journal.act() as act:
         first, second = _check_approvals(parts.settings, act.session, approvals)
         boards = tuple(act.session.scalars(select(Board.code).order_by(Board.code)))
         by = Actor(first, Role.STAFF, Level.HIGH)
         draft = Draft(kind=Kind.ROLLBACK, key=f"rollback-{parts.journal.first}", by=by, second=second)
         parts.ledger.record(act, draft, boards)
-    names = f"{parts.settings.log}/keys", parts.journal.name, parts.journal.origin
-    replace_private(parts.settings.home / VERIFIERS, verifiers(*names, public=parts.log_key.public))
 
 
 def _enrolled_since(parts: Parts, size: int) -> tuple[str, ...]:
