@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Final
 
 from sqlalchemy import delete, select, update
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from consent import inventory
@@ -26,6 +26,7 @@ from handover import outbox
 from handover.accesslog import SERVICE, Did, record
 from handover.bundles import scope_of, shred, start_shredding
 from handover.erasure import contact_keys, erase, finish, forget_transfers
+from handover.leases import busy
 from handover.overdue import Due, live_sections, still, withdrawn_sections
 from handover.parts import Parts
 from handover.people import CONTACT
@@ -79,8 +80,10 @@ def destroy(parts: Parts, this: Due) -> Outcome:
         return GONE
     except (IntegrityBroken, EventRefused):
         return BROKEN
-    except OperationalError:  # waited too long for a lock, or was chosen to end a deadlock
-        return BUSY
+    except DBAPIError as problem:
+        if busy(problem):
+            return BUSY
+        raise
 
 
 def foresee(parts: Parts, session: Session, this: Due, now: datetime) -> Outcome:

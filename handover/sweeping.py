@@ -1,19 +1,23 @@
 """The sweep: finishes what was left open, destroys what is due by the retention table, and turns the epoch.
 
 It works in small batches, each claimed by a lease, so that several sweeps may run at once and what a killed one had
-begun is taken up by the next. Before it destroys anything it looks at itself: a clock that went back or leapt ahead, or
-a large share of one kind due at once, is more likely a fault than the truth; it stops then and asks (bad cases I2, J8).
+begun is taken up by the next. What others hold for too long is left for the next one too, and said.
+
+Before it destroys anything it looks at itself: a clock that went back or leapt ahead, or a large share of one kind due
+at once, is more likely a fault than the truth; it stops then and asks (bad cases I2, J8).
 A frozen service isn't swept: what its journal says may not be so.
 """
 
 import secrets
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Table, delete, func, select, tuple_
+from sqlalchemy.exc import DBAPIError
 
 from consent.db import reading, writing
 from consent.journal import Told
@@ -23,7 +27,7 @@ from handover import bundles, epochs, outbox, release, rulings, season
 from handover.accesslog import SERVICE, Did, every_board, record
 from handover.destruction import Ended, Outcome, destroy, destroy_staff, foresee
 from handover.errors import HandoverError
-from handover.leases import claimed
+from handover.leases import busy, claimed
 from handover.overdue import PAGE, Due, pages, total
 from handover.parts import Parts
 from handover.retention import TABLE, Kept, before
@@ -94,25 +98,42 @@ def sweep(parts: Parts, *, accept: float | None = None, progress: Progress = lam
     refuse_frozen(parts)
     swept = Swept(Counter(dict.fromkeys(Kept, 0)))
     for name, task in TASKS:
-        swept.done[name] += task(parts)
+        with _unless_busy(swept, name):
+            swept.done[name] += task(parts)
     if found := list(doubts(parts, accept)):
         raise SweepStopped(*found, "look first; `--accept-due` with a share says yes for one run")
     this, now = secrets.token_hex(16), parts.clock()
-    with writing(parts.main) as session:
+    with _unless_busy(swept, "sweep"), writing(parts.main) as session:
         session.add(Sweep(id=this, begun_at=now))
     for kept in THINGS:
-        for page in pages(parts, kept, now):
-            for begin in range(0, len(page), BATCH):
-                refuse_frozen(parts)  # again: a sweep takes long
-                _carry_out(parts, this, kept, page[begin : begin + BATCH], swept)
-                progress(kept, swept.done[kept])
+        with _unless_busy(swept, kept):
+            for page in pages(parts, kept, now):
+                for begin in range(0, len(page), BATCH):
+                    refuse_frozen(parts)  # again: a sweep takes long
+                    _carry_out(parts, this, kept, page[begin : begin + BATCH], swept)
+                    progress(kept, swept.done[kept])
     for kept in ROWS:
-        swept.done[kept] += _delete_rows(parts, kept, now)
+        with _unless_busy(swept, kept):
+            for gone in _delete_rows(parts, kept, now):
+                swept.done[kept] += gone
         progress(kept, swept.done[kept])
-    swept.done[Kept.MESSAGE] += _delete_files(parts, now)
-    swept.done["epochs"] += _turn(parts, this)
+    with _unless_busy(swept, Kept.MESSAGE):
+        swept.done[Kept.MESSAGE] += _delete_files(parts, now)
+    with _unless_busy(swept, "epochs"):
+        swept.done["epochs"] += _turn(parts, this)
     _end(parts, this, now, swept)
     return swept
+
+
+@contextmanager
+def _unless_busy(swept: Swept, what: str, many: int = 1) -> Iterator[None]:
+    """Leave what is in the block for the next sweep where others hold a database for too long."""
+    try:
+        yield
+    except DBAPIError as problem:
+        if not busy(problem):
+            raise
+        swept.left.setdefault(what, Counter())[str(Ended.BUSY)] += many
 
 
 def refuse_frozen(parts: Parts) -> None:
@@ -167,7 +188,8 @@ def planned_rows(parts: Parts) -> dict[Kept, int]:
 
 
 def _carry_out(parts: Parts, holder: str, kept: Kept, batch: Sequence[Due], swept: Swept) -> None:
-    with claimed(parts, holder, kept, [each.id for each in batch]) as ours:
+    ids = [each.id for each in batch]
+    with _unless_busy(swept, kept, len(batch)), claimed(parts, holder, kept, ids) as ours:
         mine = [each for each in batch if each.id in ours]
         if kept is Kept.STAFF_RECORD:
             swept.done[kept] += destroy_staff(parts, [each.id for each in mine]) if mine else 0
@@ -180,16 +202,15 @@ def _carry_out(parts: Parts, holder: str, kept: Kept, batch: Sequence[Due], swep
                 swept.left.setdefault(kept, Counter())[str(outcome)] += 1
 
 
-def _delete_rows(parts: Parts, kept: Kept, now: datetime) -> int:
+def _delete_rows(parts: Parts, kept: Kept, now: datetime) -> Iterator[int]:
     table, column = ROWS[kept]
     key = list(table.primary_key.columns)
     old = select(*key).where(column < before(kept, now)).limit(PAGE).with_for_update(skip_locked=True)
-    gone, batch = 0, PAGE
-    while batch == PAGE:
+    gone = PAGE
+    while gone == PAGE:
         with writing(parts.main) as session:
-            batch = len(session.execute(delete(table).where(tuple_(*key).in_(old)).returning(key[0])).all())
-        gone += batch
-    return gone
+            gone = len(session.execute(delete(table).where(tuple_(*key).in_(old)).returning(key[0])).all())
+        yield gone
 
 
 def _delete_files(parts: Parts, now: datetime) -> int:
@@ -213,22 +234,27 @@ def _turn(parts: Parts, holder: str) -> int:
 
 def _end(parts: Parts, this: str, now: datetime, swept: Swept) -> None:
     """Say in the journal what was done, forget older sweeps and claims that ran out, and cut the write-ahead logs."""
-    if sum(swept.done.values()):
-        terms: dict[str, JSON] = {
-            "done": {str(name): count for name, count in sorted(swept.done.items()) if count},
-            "left": {str(kept): dict(sorted(why.items())) for kept, why in sorted(swept.left.items())},
-        }
-        with parts.journal.act() as act:
-            # Each board hears that it was done; how many is of all boards together, and its own stand one by one.
-            told = dict.fromkeys(every_board(act.session), Told("granted", ("actor",)))
-            record(act, Did.SWEPT, SERVICE, outcome="granted", terms=terms, boards=[], told=told)
-    with writing(parts.main) as session:
-        session.execute(delete(Sweep).where(Sweep.id != this))
-        session.execute(delete(Lease).where(Lease.until < now))
-        row = session.get(Sweep, this)
-        if row is not None:
-            row.ended_at = parts.clock()
-    parts.keystore.truncate()
+    with _unless_busy(swept, "sweep"):
+        _report(parts, swept)
+    with _unless_busy(swept, "sweep"):
+        with writing(parts.main) as session:
+            session.execute(delete(Sweep).where(Sweep.id != this))
+            session.execute(delete(Lease).where(Lease.until < now))
+            session.merge(Sweep(id=this, begun_at=now, ended_at=parts.clock()))
+        parts.keystore.truncate()
+
+
+def _report(parts: Parts, swept: Swept) -> None:
+    if not sum(swept.done.values()):
+        return
+    terms: dict[str, JSON] = {
+        "done": {str(name): count for name, count in sorted(swept.done.items()) if count},
+        "left": {str(kept): dict(sorted(why.items())) for kept, why in sorted(swept.left.items())},
+    }
+    with parts.journal.act() as act:
+        # Each board hears that it was done; how many is of all boards together, and its own stand one by one.
+        told = dict.fromkeys(every_board(act.session), Told("granted", ("actor",)))
+        record(act, Did.SWEPT, SERVICE, outcome="granted", terms=terms, boards=[], told=told)
 
 
 def _moment(moment: datetime) -> str:
