@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import zstandard
 from sqlalchemy import update
-from zstandard import ZstdDecompressor
 
 from consent.db import reading, writing
 from consent.entry import Told
@@ -354,7 +353,7 @@ def test_every_byte_of_a_compressed_export_counts(lite: House, tmp_path: Path) -
 
 
 def unpacked(data: bytes) -> bytes:
-    with ZstdDecompressor().stream_reader(data, read_across_frames=True) as reader:
+    with zstandard.ZstdDecompressor().stream_reader(data, read_across_frames=True) as reader:
         return reader.read()
 
 
