@@ -67,7 +67,7 @@ def test_the_senders_fg_reads_why_a_release_was_refused_and_the_receivers_fg_onl
         ({"kind": "withdraw"}, {"withdraw"}),
         ({"outcome": "nowhere"}, set()),
     ],
-    ids=str,
+    ids=["section", "ground", "school", "kind", "nothing"],
 )
 def test_each_criterion_narrows_the_search(seen: Case, asked: dict[str, Any], kinds: set[str]) -> None:
     found = search(seen.story, SENDER, pupil=seen.child.pupil, **asked)

@@ -1,7 +1,6 @@
 """Backups: the form of a manifest, what `--confirm` takes and refuses, and approvals of a loss."""
 
 import json
-import os
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -236,7 +235,7 @@ def test_a_reason_may_be_as_short_or_long_as_that(reason: str) -> None:
         canon({"approval": {"kid": "G" * 64, "reason": REASON, "statement": 1}, "signature": "A" * 86}),
         canon({"approval": {"kid": "0" * 64, "reason": "short", "statement": 1}, "signature": "A" * 86}),
         approve(STATEMENT, REASON, KEY) + b"\n",
-        os.urandom(40),
+        bytes(range(40)),
     ],
 )
 def test_what_is_no_approval_is_refused(changed: bytes) -> None:
