@@ -7,13 +7,13 @@ import secrets
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
 import pytest
 import time_machine
-from sqlalchemy import Engine, event, insert, select
+from sqlalchemy import Connection, Engine, event, insert, select
 
 from consent import inventory
 from consent.db import reading
@@ -28,12 +28,15 @@ from handover.settings import Settings
 from handover.sweeping import Swept, sweep
 from handover.tables import Bundle, BundleSection, Lease, Person, Transfer
 from tests.conftest import Databases
-from tests.faults.story import RECEIVER, SENDER, granted_file
+from tests.faults.mortal import killed_at
+from tests.faults.story import RECEIVER, SENDER, File, granted_file
 from tests.faults.test_at_once import asking
 from tests.faults.worker import meet, race_of
 from tests.region import Region
 
 ORPHANS, TRANSFERS = 1900, 100
+BEFORE_CIPHERTEXT = 6
+"""The step of a sweep before it removes the first bundle's ciphertext: the share is gone by then."""
 TOGETHER = 4
 
 
@@ -43,24 +46,39 @@ class Dead(BaseException):
 
 @contextmanager
 def dying_at(step: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Die just before a step that changes something for good: a commit of either database, a removal of ciphertext."""
+    """Die just before a step that changes something for good: a commit of either database, a removal of ciphertext.
+
+    On SQLite a commit of nothing is no step.
+    """
     steps, real = count(1), Blobs.delete
 
     def tick(*_: Any) -> None:
         if next(steps) >= step:
             raise Dead
 
-    def commits(connection: Any) -> None:
-        if not connection.get_execution_options().get("reading"):
+    def begins(connection: Connection) -> None:
+        connection.info["changes"] = _changes(connection)
+
+    def commits(connection: Connection) -> None:
+        reads = connection.get_execution_options().get("reading")
+        if not reads and (not connection.info["changes"] or _changes(connection) != connection.info["changes"]):
             tick()
 
+    event.listen(Engine, "begin", begins)
     event.listen(Engine, "commit", commits)
     with monkeypatch.context() as patch:
         patch.setattr(Blobs, "delete", lambda self, name: (tick(), real(self, name))[1])
         try:
             yield
         finally:
+            event.remove(Engine, "begin", begins)
             event.remove(Engine, "commit", commits)
+
+
+def _changes(connection: Connection) -> int:
+    """Count the rows that a connection to SQLite has changed so far, and one."""
+    total: int = getattr(connection.connection.dbapi_connection, "total_changes", -1)
+    return total + 1
 
 
 def swept_after_deaths(parts: Parts, ahead: timedelta, monkeypatch: pytest.MonkeyPatch) -> tuple[int, Swept]:
@@ -123,6 +141,31 @@ def test_a_sweep_that_dies_at_any_step_is_finished_by_the_next(
     assert parts.journal.staff_of(now().year) == []
 
 
+def sweep_it(parts: Parts, file: File, moment: datetime) -> dict[str, int]:
+    """Sweep at a later time."""
+    with time_machine.travel(moment):
+        return dict(sweep(parts, accept=1.0).done)
+
+
+def test_a_sweep_process_that_is_killed_between_share_and_ciphertext_is_finished_by_the_next(region: Region) -> None:
+    """J3, H3: SIGKILL, after which nothing of it runs."""
+    file = granted_file(region, holders=1)
+    region.post(SENDER, f"/v1/transfers/{file.transfer}/cancel", {})
+    parts, moment = region.parts, now() + timedelta(days=100)
+    assert killed_at(BEFORE_CIPHERTEXT, sweep_it, file, moment) is None
+    assert (len(parts.blobs.names()), inventory.stores(parts.keystore)) == (8, [])
+    with time_machine.travel(moment + timedelta(minutes=6)):
+        parts.journal.start()
+        recover(parts)
+        assert sweep(parts, accept=1.0).left == {}
+    with reading(parts.main) as session:
+        assert session.scalars(select(Transfer)).all() == []
+        assert session.scalars(select(Lease)).all() == []
+        kinds = Counter(session.scalars(select(JournalLookup.type)))
+    assert [kinds[did] for did in (Did.SHRED_INTENT, Did.SHRED_DONE, Did.DESTROYED)] == [1, 1, 1]
+    assert parts.blobs.names() == []
+
+
 # ---- four at once
 
 
@@ -139,6 +182,7 @@ def due_transfers(region: Region) -> set[str]:
             "purpose": "placement",
             "sections": "okr",
             "policy": 0,
+            "entry": 0,
             "opened_at": now() - timedelta(days=60),
             "cancelled_at": now() - timedelta(days=50),
         }

@@ -38,6 +38,7 @@ def many_transfers(story: Story, due_ones: int, others: int) -> None:
             "purpose": "placement",
             "sections": "okr",
             "policy": 0,
+            "entry": 0,
             "opened_at": now(),
             "cancelled_at": now() - timedelta(days=60) if number < due_ones else None,
         }
