@@ -13,10 +13,11 @@ from sqlalchemy import Engine, event, func, select
 from consent.db import reading
 from consent.events import Kind
 from consent.tables import JournalLookup
-from handover import copying, restoring, unfinished
+from crypto.checkpoint import Checkpoint, parse_checkpoint, print_checkpoint
+from handover import bundles, copying, restoring, unfinished
 from handover.errors import SettingsRefused
-from handover.parts import RESTORING, assemble
-from handover.restoring import Restored, restore
+from handover.parts import RESTORING, Parts, assemble
+from handover.restoring import Restored, RestoreRefused, restore
 from handover.second import Second
 from tests.conftest import Databases
 from tests.faults.disaster import Service
@@ -117,3 +118,44 @@ def test_a_restore_with_a_loss_that_dies_at_any_step_takes_the_same_two_approval
     assert {origin for _, _, origin, _ in ends} == {"overdracht.test/journal-2"}
     light.start()
     assert str(asks(light, file)) == "Withheld(reason='SUSPENDED')"
+
+
+def dies_late(service: Service, copies: tuple[Path, Path]) -> None:
+    """Restore, and die when both databases are put back and the service isn't free to start yet."""
+
+    def dies(parts: Parts) -> None:
+        raise Dead
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bundles, "finish_shredding", dies)
+        with pytest.raises(Dead):
+            restore(service.settings, *copies)
+    assert (service.settings.home / RESTORING).exists()
+
+
+def test_a_restore_that_died_late_begins_anew_when_the_databases_are_lost_once_more(light: Service) -> None:
+    """K4: what the first try put back is gone again."""
+    granted_file(light.region, holders=1)
+    copies = light.backup()
+    before = held(light)
+    light.lose()
+    dies_late(light, copies)
+    light.lose()
+    assert restore(light.settings, *copies).lost == ()
+    assert held(light) == before
+
+
+def test_a_restore_that_died_late_looks_again_when_somebody_knows_of_more(light: Service) -> None:
+    """K3, K4: a witness answers only after the first try."""
+    granted_file(light.region, holders=1)
+    copies = light.backup()
+    parts = light.region.parts
+    with reading(parts.main) as session:
+        head = parse_checkpoint(parts.journal.checkpoint(session))
+    more = print_checkpoint(Checkpoint(head.origin, head.size + 1, head.root), parts.log_key)
+    light.lose()
+    dies_late(light, copies)
+    with pytest.raises(RestoreRefused, match=f"had {head.size + 1} entries .a checkpoint that was kept."):
+        restore(light.settings, *copies, known=[more])
+    with pytest.raises(SettingsRefused, match="restore"):
+        assemble(light.settings)
