@@ -1,0 +1,464 @@
+"""The verifier on exports written by hand: each finding, in its words and at its place, and nothing beside it."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from consent.verify import Finding, Report, verify_export
+from crypto.keys import SignKey
+from crypto.merkle import EMPTY_ROOT, root
+from tests.consent.forged import HEAD, KEY, ORIGIN, Bare, Line, export, note, noted
+
+FIRST = Line()
+SECOND = Line(number=2, boards={"board-a": 2, "board-b": 1}, sections=("views",))
+THIRD = Line(boards={}, number=3)
+STOPPED = "; nothing after it was read"
+CLEAR = "what stands in clear isn't what was committed to"
+FORM = "its line isn't an entry of this format"
+HEARD = "what this board hears isn't what was committed to"
+NUMBERS = "a board's running number doesn't follow on the one before"
+BACK = "it was erased, and is still there"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "export"
+
+
+def verified(path: Path, lines: Sequence[bytes], key: bytes | None = KEY.public, kept: bytes | None = None) -> Report:
+    path.write_bytes(b"".join(lines))
+    return verify_export(path, key, kept)
+
+
+def found(path: Path, lines: Sequence[bytes], key: bytes | None = KEY.public, kept: bytes | None = None) -> list[str]:
+    return [str(finding) for finding in verified(path, lines, key, kept).findings]
+
+
+def test_an_export_that_is_right_is_reported_whole(path: Path) -> None:
+    lines = (FIRST, SECOND, THIRD)
+    hashes = [line.hashed(index) for index, line in enumerate(lines)]
+    report = verified(path, export(*lines), kept=note(lines[:2]))
+    assert report == Report(
+        origin=ORIGIN,
+        size=3,
+        root=root(hashes),
+        board=None,
+        findings=(),
+        checked=(
+            "3 entries against the tree and its checkpoints",
+            "3 entries opened against their commitments; 0 were erased",
+            "every checkpoint against the log's public key",
+            "the first 2 entries against the checkpoint kept elsewhere",
+        ),
+    )
+    assert report
+
+
+def test_what_was_not_looked_at_is_said(path: Path) -> None:
+    nothing = ("NOT CHECKED: who signed the checkpoints", "NOT CHECKED: against a checkpoint kept elsewhere")
+    signed = "every checkpoint against the log's public key"
+    alone = "consistent with itself only"
+    assert verified(path, export(FIRST), None).checked[2:] == (*nothing, alone)
+    assert verified(path, export(FIRST)).checked[2:] == (signed, nothing[1])
+    kept = "the first 0 entries against the checkpoint kept elsewhere"
+    assert verified(path, export(FIRST), None, note([])).checked[2:] == (nothing[0], kept)
+    only = verify_export(path, hashes_only=True)
+    assert only.checked == (
+        "1 entries against the tree and its checkpoints",
+        "NOT CHECKED: what the entries say, what was erased, and the boards' running numbers",
+        *nothing,
+        alone,
+    )
+
+
+def test_a_finding_is_printed_with_its_entry_where_it_has_one() -> None:
+    assert [str(Finding(None, "wrong")), str(Finding(0, "wrong"))] == ["wrong", "entry 0: wrong"]
+
+
+# The head.
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        [],
+        [[]],
+        7,
+        None,
+        "x",
+        {},
+        {**HEAD, "more": 1},
+        {**HEAD, "v": 2},
+        {**HEAD, "format": "another"},
+        {**HEAD, "origin": ""},
+        {**HEAD, "origin": 5},
+        {"format": HEAD["format"], "v": 1},
+        {**HEAD, "board": 5},
+    ],
+    ids=json.dumps,
+)
+def test_a_head_in_another_form_is_no_export(path: Path, head: object) -> None:
+    report = verified(path, [json.dumps(head).encode() + b"\n"])
+    assert report.findings == (Finding(None, "not an export of a journal, version 1" + STOPPED),)
+    assert (report.origin, report.size, report.root, report.board) == ("", 0, EMPTY_ROOT, None)
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        *(None, 5, "ab", {"a": 1}, [5], [[1]], [[1, "b", 2]], [["1", "b"]], [[True, "b"]], [[1, 2]], [[-1, "b"]]),
+        *([[2, "b"], [1, "c"]], [[1, "b"], [1, "c"]], [[1, "b"], 5]),
+    ],
+    ids=json.dumps,
+)
+def test_later_names_in_another_form_stop_the_reading(path: Path, later: object) -> None:
+    what = "its head names the log's later names in another way"
+    assert found(path, export(FIRST, later=later)) == [what + STOPPED]
+
+
+def test_a_log_that_took_later_names_is_followed_through_them(path: Path) -> None:
+    lines = (FIRST, SECOND, THIRD, replace(THIRD, number=4))
+    later = [[2, "b/journal"], [3, "c/journal"]]
+
+    def told(size: int, origin: str) -> list[str]:
+        return found(
+            path,
+            export(*lines, last=note(lines, origin="c/journal"), later=later),
+            kept=note(lines[:size], origin=origin),
+        )
+
+    for size, origin in ((0, ORIGIN), (2, ORIGIN), (3, "b/journal"), (4, "c/journal")):
+        assert told(size, origin) == []
+    start = "the checkpoint kept elsewhere: "
+    for size, origin in ((2, "b/journal"), (3, "c/journal"), (4, "d/journal"), (0, "c/journal")):
+        assert told(size, origin) == [f"{start}the checkpoint is of another log"]
+    lost = f"{start}that log lost its entries from %d on, and went on as %s"
+    assert told(3, ORIGIN) == [lost % (2, "b/journal")]
+    assert told(4, ORIGIN) == told(4, "b/journal") == [lost % (3, "c/journal")]
+
+
+def test_a_name_from_the_very_start_takes_the_place_of_the_first(path: Path) -> None:
+    for size in (0, 1):
+        last = note([FIRST][:size], origin="b/journal")
+        assert found(path, export(*[FIRST][:size], last=last, later=[[0, "b/journal"]])) == []
+        kept = note([], origin=ORIGIN)
+        assert found(path, export(*[FIRST][:size], last=last, later=[[0, "b/journal"]]), kept=kept) == [
+            "the checkpoint kept elsewhere: that log lost its entries from 0 on, and went on as b/journal"
+        ]
+
+
+# Lines.
+
+
+@pytest.mark.parametrize(
+    ("spoil", "what"),
+    [
+        (lambda lines: [], "the file is empty"),
+        (lambda lines: [lines[0][:-1]], "its line is cut short or too long"),
+        (lambda lines: [lines[0], lines[1][:-1]], "entry 0: its line is cut short or too long"),
+        (lambda lines: [lines[0], b'{"checkpoint":5}'], "entry 0: its line is cut short or too long"),
+        (lambda lines: [*lines[:2], b"{}\n"], "entry 1: its line isn't an entry"),
+        (lambda lines: [*lines[:2], b"[]\n"], "entry 1: its line isn't an entry"),
+        (lambda lines: [*lines[:2], b'{"checkpoint":5}\n'], "entry 1: its line isn't an entry"),
+        (lambda lines: [*lines[:2], b"{\n"], "entry 1: its line isn't JSON"),
+        (lambda lines: [*lines[:2], lines[1]], "entry 1: it is missing"),
+        (lambda lines: [lines[0], *lines[2:]], "entry 0: it is missing"),
+        (lambda lines: [lines[0], lines[1][:82] + b"x" + lines[1][83:]], "entry 0: its line isn't an entry"),
+        (lambda lines: [lines[0], lines[1][:90] + b"x" + lines[1][91:]], "entry 0: its line isn't an entry"),
+        (lambda lines: [lines[0], lines[1][:90] + b"\n"], "entry 0: its line isn't an entry"),
+    ],
+)
+def test_a_file_is_read_as_far_as_its_lines_go(path: Path, spoil, what: str) -> None:  # type: ignore[no-untyped-def]
+    lines = spoil(export(FIRST, SECOND))
+    for key in (None, KEY.public):
+        assert found(path, lines, key) == [what + STOPPED]
+    assert [str(each) for each in verify_export(path, hashes_only=True).findings] == [what + STOPPED]
+
+
+def test_a_hash_that_is_not_its_leafs_is_named_and_still_counted(path: Path) -> None:
+    head, line, last = export(FIRST)
+    line = line[:9] + b"0" * 64 + line[73:]
+    over = "entries 0 to 0 aren't all those that the checkpoint there was signed over"
+    report = verified(path, [head, line, last], kept=note([FIRST]))
+    assert [str(finding) for finding in report.findings] == [
+        "entry 0: its leaf isn't what was hashed",
+        "the first 1 entries aren't those of the checkpoint kept elsewhere",
+        over,
+    ]
+    assert report.root == bytes(32)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'"parts":{"actor":[', b'"parts":{"actor":{'),
+        (b'"parts":', b'"part":'),
+        (b',"subject":["', b', "subject":["'),
+        (b',"subject":["', b',"subject":["0'),
+        (b',"subject":["', b',"subject":["A'),
+        (b'],"terms":["', b'}"terms":["'),
+        (b'],"terms":["', b' ],"terms":["'),
+        (b'},"row":', b'}, "row":'),
+        (b'"type":1}}', b'"type":1}} '),
+        (b'"type":1}}', b'"type":1}]'),
+        (b'"type":1}}', b'"types":1}}'),
+        (b'"type":1}}', b'"type":}}'),
+        (b'"type":1}}', b'"type":"\xff"}}'),
+        (b'"row":{', b'"row":5}\n'),
+        (b'"told":{},"type"', b'"told":5,"type"'),
+        (b'"boards":{"board-a":1},"book":"ledger","day"', b'"boards":[],"book":"ledger","day"'),
+    ],
+)
+def test_a_line_that_is_built_in_another_way_is_one_finding(path: Path, old: bytes, new: bytes) -> None:
+    head, line, last = export(FIRST)
+    assert line.count(old) == 1
+    line = line.replace(old, new).partition(b"\n")[0] + b"\n"
+    assert found(path, [head, line, last])[0] == f"entry 0: {FORM}"
+
+
+@pytest.mark.parametrize("part", ["subject", "actor", "terms"])
+def test_another_salt_is_not_what_the_leaf_commits_to(path: Path, part: str) -> None:
+    head, line, last = export(FIRST)
+    salt = FIRST.salted(0)[part][0].hex().encode()
+    other = (b"1" if salt.startswith(b"0") else b"0") + salt[1:]
+    assert found(path, [head, line.replace(salt, other), last]) == [
+        f"entry 0: its {part} isn't what the leaf commits to"
+    ]
+
+
+def test_a_leaf_of_another_version_is_not_read(path: Path) -> None:
+    assert found(path, export(Line(version=2)))[0] == f"entry 0: {FORM}"
+
+
+@pytest.mark.parametrize(
+    "clear",
+    [
+        {"type": 2},
+        {"day": "2027-03-02"},
+        {"day": None},
+        {"sections": 4},
+        {"number": 2},
+        {"book": "access"},
+        {"ground": None},
+        {"outcome": "refused"},
+        {"school": None},
+        {"told": {"board-b": None}},
+    ],
+    ids=str,
+)
+def test_what_stands_in_clear_is_held_against_what_was_committed_to(path: Path, clear: dict[str, object]) -> None:
+    assert found(path, export(FIRST.but(**clear))) == [f"entry 0: {CLEAR}"]
+
+
+def test_a_boards_numbers_run_from_one_without_a_hole(path: Path) -> None:
+    def told(*numbers: int) -> list[str]:
+        return found(
+            path, export(*[replace(FIRST, number=at + 1, boards={"board-a": n}) for at, n in enumerate(numbers)])
+        )
+
+    assert told(1, 2, 3) == []
+    assert told(0) == told(2) == [f"entry 0: {NUMBERS}"]
+    assert told(1, 1) == told(1, 3) == [f"entry 1: {NUMBERS}"]
+    assert told(1, 5, 6) == [f"entry 1: {NUMBERS}"]
+
+
+# Erasures.
+
+
+def erasure(*erased: int, kind: int = 0x11, book: str = "erasure") -> Line:
+    return Line(kind, 9, book, boards={}, terms={"erased": list(erased)})
+
+
+@pytest.mark.parametrize(
+    ("gone", "names"),
+    [
+        (["subject"], "subject"),
+        (["actor"], "actor"),
+        (["terms"], "terms"),
+        (["terms", "subject"], "subject, terms"),
+        (["subject", "actor", "terms"], "subject, actor, terms"),
+    ],
+)
+def test_a_part_that_no_erasure_lists_has_to_be_there(path: Path, gone: list[str], names: str) -> None:
+    what = f"its {names} neither opens nor was erased"
+    assert found(path, export(FIRST, SECOND.without(*gone), THIRD)) == [f"entry 1: {what}"]
+    assert found(path, export(FIRST, SECOND.without(*gone), erasure(0)))[-2:] == [
+        f"entry 1: {what}",
+        f"entry 0: {BACK}",
+    ]
+    assert found(path, export(FIRST, SECOND.without(*gone), erasure(1, book="access"))) == [f"entry 1: {what}"]
+
+
+def test_an_erasure_lets_go_what_it_lists_and_nothing_else(path: Path) -> None:
+    gone = FIRST.without("subject", "terms")
+    assert found(path, export(gone, erasure(0))) == []
+    assert found(path, export(FIRST.without("subject", "actor", "terms"), erasure(0))) == []
+    assert found(path, export(THIRD, gone, erasure(1), SECOND.without("actor"), erasure(3, kind=0x12))) == []
+    assert found(path, export(FIRST.without("actor"), erasure(0, kind=0x12))) == []
+    for kept in ("subject", "terms"):
+        (other,) = {"subject", "terms"} - {kept}
+        assert found(path, export(FIRST.without(other), erasure(0))) == [f"entry 0: {BACK}"]
+    assert found(path, export(FIRST, erasure(0, kind=0x12))) == [f"entry 0: {BACK}"]
+    assert found(path, export(gone, erasure(0, kind=0x12))) == [
+        "entry 0: its subject, terms neither opens nor was erased",
+        f"entry 0: {BACK}",
+    ]
+
+
+def test_an_erasure_lists_only_what_was_there_before_it(path: Path) -> None:
+    what = "it erases what wasn't there yet"
+    gone = FIRST.without("subject", "actor", "terms")
+    for erased in ([1], [2], [-1], [99]):
+        assert found(path, export(THIRD, erasure(*erased))) == [f"entry 1: {what}"]
+    assert found(path, export(gone, erasure(0, 1))) == [f"entry 1: {what}"]
+    assert found(path, export(gone, erasure(1, 0))) == [
+        f"entry 1: {what}",
+        "entry 0: its subject, actor, terms neither opens nor was erased",
+    ]
+    assert found(path, export(THIRD, erasure(0, kind=0x13))) == [f"entry 1: {FORM}"]
+
+
+def test_what_was_erased_is_counted_whole_and_by_its_actor(path: Path) -> None:
+    gone, nobody = FIRST.without("subject", "actor", "terms"), replace(SECOND, gone=("actor",), boards={})
+    report = verified(path, export(gone, nobody, nobody, erasure(0), erasure(1, 2, kind=0x12)))
+    assert report.findings == ()
+    told = "4 entries opened against their commitments; 1 were erased"
+    assert report.checked[1] == f"{told}, and of 2 more who acted"
+    assert verified(path, export(gone, erasure(0))).checked[1].endswith("; 1 were erased")
+    assert verified(path, export(FIRST.without("actor", "terms"))).checked[1].startswith("1 entries opened")
+    assert verified(path, export(FIRST.without("subject", "terms"))).checked[1].startswith("0 entries opened")
+
+
+# Checkpoints.
+
+
+def test_an_export_ends_with_a_checkpoint_over_all_of_it(path: Path) -> None:
+    missing = "the export doesn't end with a checkpoint over all its entries"
+    lines = export(FIRST, SECOND)
+    assert found(path, lines[:-1]) == [missing]
+    assert found(path, [*lines[:2], noted(note([FIRST])), lines[2]]) == [missing]
+    assert found(path, [*lines[:2], noted(note([FIRST])), *lines[2:]]) == []
+    assert found(path, export(FIRST, last=note([FIRST], 2))) == ["a checkpoint of 2 entries stands after 1", missing]
+
+
+def test_a_checkpoint_of_another_tree_names_the_entries_since_the_last_that_held(path: Path) -> None:
+    lines = [FIRST, SECOND, THIRD, replace(THIRD, number=4), replace(THIRD, number=5)]
+    head, *printed = export(*lines)[:-1]
+    other = note([THIRD, SECOND], 3)
+    what = "aren't all those that the checkpoint there was signed over"
+    good = [noted(note(lines[:size])) for size in range(6)]
+    forged = [noted(note([THIRD], size)) for size in range(6)]
+    assert noted(other) != good[3]
+    between = [
+        printed[0],
+        good[1],
+        printed[1],
+        forged[2],
+        printed[2],
+        forged[3],
+        printed[3],
+        good[4],
+        printed[4],
+        forged[5],
+    ]
+    assert found(path, [head, *between]) == [f"entries 1 to 1 {what}", f"entries 4 to 4 {what}"]
+
+
+def test_a_checkpoint_that_is_refused_is_named_and_read_past(path: Path) -> None:
+    stranger = SignKey.generate("journal")
+    lines = export(FIRST)
+    assert found(path, [*lines[:-1], noted(note([FIRST], key=stranger)), lines[-1]]) == [
+        "the checkpoint after 1 entries: the log's key has not signed the checkpoint"
+    ]
+    assert found(path, export(FIRST, last=note([FIRST], key=stranger)), None) == []
+
+
+def test_a_checkpoint_kept_elsewhere_is_held_against_that_many_entries(path: Path) -> None:
+    lines = (FIRST, SECOND, THIRD)
+    for size in range(4):
+        assert found(path, export(*lines), kept=note(lines[:size])) == []
+        other = note((SECOND, *lines[1:])[:size] if size else (FIRST,), size)
+        assert found(path, export(*lines), kept=other) == [
+            f"the first {size} entries aren't those of the checkpoint kept elsewhere"
+        ]
+    longer = verified(path, export(*lines), kept=note((*lines, THIRD)))
+    assert longer.findings == (Finding(None, "the checkpoint kept elsewhere has 4 entries, the export 3"),)
+    assert longer.checked[3] == "NOT CHECKED: against a checkpoint kept elsewhere"
+    unread = verified(path, export(*lines), None, b"")
+    assert unread.findings == (Finding(None, "the checkpoint kept elsewhere: not a signed note"),)
+    assert "consistent with itself only" not in unread.checked
+
+
+# A board's export.
+
+TOLD = {"board-b": {"outcome": "refused", "sees": ["terms"]}}
+RELEASE = Line(0x27, boards={"board-a": 1, "board-b": 1}, told=TOLD)
+HEARS = RELEASE.but(book=None, number=None, outcome="refused", boards={"board-b": 1}).without("subject", "actor")
+
+
+def test_a_board_reads_its_own_hears_of_others_and_counts_the_rest(path: Path) -> None:
+    lines = (HEARS, Bare(), SECOND.but(boards={"board-b": 2}), Bare(number=7))
+    own = replace(SECOND, boards={"board-b": 2})
+    report = verified(path, export(HEARS, Bare(), own, Bare(number=7), board="board-b"), kept=note((HEARS, Bare())))
+    assert report.findings == ()
+    assert (report.board, report.size) == ("board-b", 4)
+    assert report.checked[1] == "1 entries opened against their commitments; 0 were erased"
+    assert report.checked[3:] == (
+        "the first 2 entries against the checkpoint kept elsewhere",
+        "2 entries of other boards; 1 whose contents are another board's",
+    )
+    assert found(path, export(*lines, board="board-b")) == [f"entry 2: {CLEAR}"]
+
+
+@pytest.mark.parametrize(
+    "clear",
+    [
+        {"type": 0x28},
+        {"outcome": "granted"},
+        {"day": None},
+        {"sections": 1},
+        {"ground": None},
+        {"school": None},
+        {"boards": {"board-b": 1, "board-a": 1}},
+        {"told": {"board-b": {"outcome": "refused", "sees": ["actor"]}}},
+        {"told": {"board-b": None}},
+    ],
+    ids=str,
+)
+def test_what_a_board_hears_is_held_against_what_was_committed_to(path: Path, clear: dict[str, object]) -> None:
+    assert found(path, export(HEARS.but(**clear), board="board-b")) == [f"entry 0: {HEARD}"]
+
+
+def test_what_a_board_hears_without_the_terms_is_held_against_itself(path: Path) -> None:
+    deaf = HEARS.without("subject", "actor", "terms")
+    assert found(path, export(deaf, board="board-b")) == []
+    assert found(path, export(deaf.but(ground=None), board="board-b")) == []
+    assert found(path, export(deaf.but(outcome="granted"), board="board-b")) == [f"entry 0: {HEARD}"]
+    assert found(path, export(deaf.but(type=1), board="board-b")) == [f"entry 0: {HEARD}"]
+    assert found(path, export(deaf.but(told={"board-b": None}), board="board-b")) == [f"entry 0: {HEARD}"]
+
+
+def test_a_board_that_is_not_among_an_entrys_boards_has_no_such_line(path: Path) -> None:
+    assert found(path, export(FIRST, board="board-c")) == [f"entry 0: {FORM}"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "what"),
+    [(b'"n":0}', b'"n":1}', "it is missing"), (b'"n":0}', b'"n":00}', "its line isn't an entry")],
+)
+def test_a_bare_line_has_one_form(path: Path, old: bytes, new: bytes, what: str) -> None:
+    head, line, last = export(Bare(), board="board-b")
+    assert found(path, [head, line.replace(old, new), last]) == [f"entry 0: {what}{STOPPED}"]
+    assert found(path, [head, line[:-1]]) == [f"entry 0: its line is cut short or too long{STOPPED}"]
+    assert found(path, export(Bare())) == [f"entry 0: its line isn't an entry{STOPPED}"]
+
+
+def test_a_compressed_export_is_read_as_a_plain_one(path: Path) -> None:
+    lines = export(FIRST, SECOND)
+    plain = verified(path, lines)
+    path.write_bytes(zstandard.compress(b"".join(lines)))
+    assert verify_export(path, KEY.public) == plain
