@@ -89,7 +89,8 @@ def _fill(region: Region) -> None:
 
 def _bundle(pupil: str, long_ago: datetime) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     transfer, bundle = secrets.token_hex(16), secrets.token_hex(16)
-    row = {"id": transfer, "pupil": pupil, "sender": "99AB00", "receiver": "99CD00", "route": "POVO", "policy": 0}
+    row = {"id": transfer, "pupil": pupil, "sender": "99AB00", "receiver": "99CD00", "route": "POVO"}
+    row |= {"policy": 0, "entry": 0}
     row |= {"purpose": "placement", "sections": "okr", "opened_at": now()}
     sealed = {"id": bundle, "transfer": transfer, "number": 1, "manifest": b"", "signatures": b"", "to_kid": bytes(32)}
     sealed |= {"store": new_name(), "expires_at": long_ago, "uploaded_at": long_ago}
