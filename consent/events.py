@@ -152,7 +152,7 @@ FIELDS: Final[dict[Kind, tuple[frozenset[str], frozenset[str]]]] = {
     Kind.APPLIED: (frozenset({"receiver"}), frozenset({"decided_at"})),
     Kind.STATUTORY: (SCOPE | {"article"}, frozenset({"valid_from", "valid_until"})),
     Kind.RESTRICT: (frozenset({"sections"}), _HOW | {"withdraws", "second"}),
-    Kind.HOLD: (frozenset({"article"}), frozenset({"withdraws", "valid_until"})),
+    Kind.HOLD: (frozenset({"article"}), frozenset({"withdraws", "valid_until", "second"})),
     Kind.CUSTODY: (frozenset({"holders", "birth_date", "checked_on"}), frozenset({"evidence", "second", "notice"})),
     Kind.COURT: (SCOPE | {"stands_for", "valid_until", "scan", "witness", "second"}, frozenset({"valid_from"})),
     Kind.SUCCESSOR: (frozenset({"receiver", "successor"}), frozenset({"article"})),

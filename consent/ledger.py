@@ -327,6 +327,7 @@ _CHECKS: Final[dict[Kind, tuple[Callable[[Draft, Sequence[Event], Act], Refusal 
     Kind.OBJECTION_DECIDED: (_objection_open,),
     Kind.REQUEST_DECIDED: (_request_open,),
     Kind.RESTRICT: (_lifted_by_two,),
+    Kind.HOLD: (_lifted_by_two,),
     Kind.CUSTODY: (_checked_and_born,),
     Kind.COURT: (_for_a_holder, _not_over),
     Kind.EMERGENCY: (_not_over, _not_too_long),

@@ -42,6 +42,7 @@ class Action(StrEnum):
     RELEASE_IN_EMERGENCY = "release_in_emergency"
     RECORD_PAPER = "record_paper"
     FLAG_PUPIL = "flag_pupil"
+    HOLD_PUPIL = "hold_pupil"
 
 
 _DESK = frozenset({Action.SEE_TRANSFERS, Action.CONFIRM_APPLICATION, Action.ACKNOWLEDGE})

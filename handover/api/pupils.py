@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from handover import custody, season
+from handover import custody, holds, season
 from handover.api import schemas
 from handover.api.door import Blueprint, caller, once, parts, signed
 from handover.roles import Action
@@ -44,3 +44,21 @@ def set_group(body: dict[str, Any], pupil: str) -> dict[str, Any]:
 def flag(body: dict[str, Any], pupil: str) -> dict[str, Any]:
     """Note that a parent of the pupil works at the school, so that the FG sees who asks for the file."""
     return season.flag(parts(), caller(), once(caller().school), pupil, colleague=body["colleague"])
+
+
+@blueprint.route("/<string(maxlength=64):pupil>/holds", methods=["POST"])
+@signed(Action.HOLD_PUPIL)
+@blueprint.arguments(schemas.Hold)
+@blueprint.response(201)
+def hold(body: dict[str, Any], pupil: str) -> dict[str, Any]:
+    """Hold everything of a pupil back from destruction, on a stated ground."""
+    return holds.place(parts(), caller(), once(caller().school), pupil, body)
+
+
+@blueprint.route("/<string(maxlength=64):pupil>/holds/<string(maxlength=64):event>/lifting", methods=["POST"])
+@signed(Action.HOLD_PUPIL)
+@blueprint.arguments(schemas.LiftedHold)
+@blueprint.response(200)
+def lift_hold(body: dict[str, Any], pupil: str, event: str) -> dict[str, Any]:
+    """Lift a hold, by two members of staff."""
+    return holds.lift(parts(), caller(), once(caller().school), pupil, event, body)

@@ -75,7 +75,7 @@ def test_every_kind_of_event_survives_the_way_through_the_journal(desk):
         ("OBJECTION_DECIDED", "s1", {"objection": objection.id, "upheld": True}),
         ("STATUTORY", "s1", {}),
         ("RESTRICT", "s1", {"withdraws": restriction.id, "second": "s2"}),
-        ("HOLD", "s1", {"withdraws": hold.id}),
+        ("HOLD", "s1", {"withdraws": hold.id, "second": "s2"}),
         ("REQUEST_DECIDED", "s1", {"request": request.id}),
         ("COURT", "c1", {"stands_for": "g2"}),
         ("SUCCESSOR", "s1", {"successor": "98ZZ00"}),

@@ -83,6 +83,21 @@ def of_pupil(what: str, body: object, **options: Any) -> Callable[[Story], Ask]:
     return begin
 
 
+def holds(story: Story) -> Ask:
+    """Let the principal hold a pupil's record back from destruction."""
+    child = story.region.pupil(PO)
+    path = f"/v1/pupils/{child.pupil}/holds"
+    return lambda: story.region.send(PO, "POST", path, {"ground": "LKC 1"}, role="principal")
+
+
+def lifts_hold(story: Story) -> Ask:
+    """Let the principal and another person lift a hold."""
+    path = f"/v1/pupils/{story.region.pupil(PO).pupil}/holds"
+    hold = story.region.post(PO, path, {"ground": "LKC 1"}, 201, role="principal")["hold"]
+    body = {"ground": "settled", "second": "s-2"}
+    return lambda: story.region.send(PO, "POST", f"{path}/{hold}/lifting", body, role="principal")
+
+
 def said(what: str, make: Callable[[Story], Case], body: Callable[[Case], dict[str, Any]]) -> Callable[[Story], Ask]:
     """Let a visitor with a token say something."""
 
@@ -326,6 +341,8 @@ STEPS: Final = (
         200,
         ("pupil_flagged granted",),
     ),
+    Step(("POST", f"{PUPIL}/holds"), holds, 201, ("hold None",)),
+    Step(("POST", f"{PUPIL}/holds/<string(maxlength=64):event>/lifting"), lifts_hold, 200, ("hold None",)),
     Step(("POST", "/v1/transfers"), opens, 201, ("transfer_opened granted",)),
     Step(("POST", f"{TRANSFER}/cancel"), on(PO, "/cancel", {}, bare), 200, ("transfer_cancelled granted",)),
     Step(("POST", f"{TRANSFER}/application"), applies, 200, ("applied None",)),
@@ -487,7 +504,7 @@ BY_ITSELF: Final = {
 MADE_BY: Final = {"pupil_erased": "erase", "staff_erased": "erase_staff"}
 """Entries that the journal makes itself, by its method."""
 
-WITHOUT_A_DOOR: Final = {"hold", "court", "successor"}
+WITHOUT_A_DOOR: Final = {"court", "successor"}
 """Events of the ledger that count in its rule, and that no route and no command records yet."""
 
 

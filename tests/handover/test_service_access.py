@@ -63,6 +63,10 @@ SIGNED: Final[dict[tuple[str, str], Signed]] = {
     ),
     ("POST", f"{_T}/bundles"): Signed(Action.UPLOAD_BUNDLE, "sender", b"\0\0\0\0"),
     ("PUT", "/v1/pupils/<string(maxlength=64):pupil>/group"): Signed(Action.REGISTER_PUPIL, "board", {"group": "8a"}),
+    ("POST", "/v1/pupils/<string(maxlength=64):pupil>/holds"): Signed(Action.HOLD_PUPIL, "board", {"ground": "LKC 1"}),
+    ("POST", "/v1/pupils/<string(maxlength=64):pupil>/holds/<string(maxlength=64):event>/lifting"): Signed(
+        Action.HOLD_PUPIL, "board", {"ground": "LKC 1", "second": "s-2"}
+    ),
     ("PUT", "/v1/pupils/<string(maxlength=64):pupil>/flag"): Signed(Action.FLAG_PUPIL, "board", {"colleague": True}),
     ("GET", "/v1/season"): Signed(Action.SEE_TRANSFERS, "nobody's"),
     ("GET", f"{_T}/emergency"): Signed(Action.RELEASE_IN_EMERGENCY, "sender"),
