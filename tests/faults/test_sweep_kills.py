@@ -96,10 +96,14 @@ def swept_after_deaths(parts: Parts, ahead: timedelta, monkeypatch: pytest.Monke
     raise AssertionError
 
 
-def test_a_sweep_that_dies_at_any_step_is_finished_by_the_next(
+@pytest.mark.parametrize("databases", ["postgresql"], indirect=True)
+def test_a_sweep_that_dies_again_and_again_is_finished_by_the_last(
     region: Region, databases: Databases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """J3, H3: bundles and a transfer; then contact data and a pupil without a release; then all that is left."""
+    """J3, H3: bundles and a transfer; then contact data and a pupil without a release; then all that is left.
+
+    The deaths add up here; `tests/handover/test_sweep_deaths.py` lets each begin from the same copy.
+    """
     released, cancelled = granted_file(region, holders=1), granted_file(region, holders=1)
     found = asking(region, released)()
     assert isinstance(found, Released)
