@@ -25,7 +25,6 @@ from typing import Any
 from consent.entry import (
     ERASE,
     ERASURES,
-    LEAF_SIZE,
     PARTS,
     SEES,
     STAFF_ERASED,
@@ -180,7 +179,8 @@ class _Run:
     def _own_or_other(self, line: bytes) -> None:
         """Read an entry, or count that of another board, of which there is nothing but the hash."""
         if not line.startswith(_OTHER, HASH.stop):
-            return self._entry(line)
+            self._entry(line)
+            return
         self.waiting.append(self._stated(_BARE.fullmatch(whole(line))))
         self.size += 1
         self.others += 1
@@ -188,7 +188,6 @@ class _Run:
         self.there.append(0)
         if self.size == self.kept_at:
             self._compare_kept()
-        return None
 
     def _stated(self, head: re.Match[bytes] | None) -> bytes:
         """Give the hash that the head of an entry's line states."""
@@ -202,7 +201,7 @@ class _Run:
         there, wanted = 0, WHOLE
         try:
             parts, row = read_parts(line)
-            if len(leaf) != LEAF_SIZE or leaf[0] != VERSION:
+            if leaf[0] != VERSION:
                 raise ValueError("not a leaf of version 1")
             type_ = leaf[1]
             for part, (salted, _) in parts.items():

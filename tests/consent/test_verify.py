@@ -309,6 +309,14 @@ def test_an_erasure_lets_go_what_it_lists_and_nothing_else(path: Path) -> None:
     ]
 
 
+def test_an_erasure_takes_nothing_back_of_another_one(path: Path) -> None:
+    both = (erasure(0), erasure(0, kind=0x12))
+    for erasures in (both, both[::-1]):
+        assert found(path, export(FIRST.without("subject", "actor", "terms"), *erasures)) == []
+        assert found(path, export(FIRST.without("actor"), *erasures)) == [f"entry 0: {BACK}"]
+        assert found(path, export(FIRST.without("subject", "terms"), *erasures)) == [f"entry 0: {BACK}"]
+
+
 def test_an_erasure_lists_only_what_was_there_before_it(path: Path) -> None:
     what = "it erases what wasn't there yet"
     gone = FIRST.without("subject", "actor", "terms")
@@ -412,6 +420,15 @@ def test_a_board_reads_its_own_hears_of_others_and_counts_the_rest(path: Path) -
         "2 entries of other boards; 1 whose contents are another board's",
     )
     assert found(path, export(*lines, board="board-b")) == [f"entry 2: {CLEAR}"]
+
+
+def test_an_erasure_may_list_what_this_board_has_no_part_of(path: Path) -> None:
+    lines = (Bare(), HEARS.without("subject", "actor", "terms"), erasure(0, 1))
+    assert found(path, export(*lines, board="board-b")) == ["entry 2: its line isn't an entry of this format"]
+    own = replace(erasure(0, 1), boards={"board-b": 2})
+    report = verified(path, export(*lines[:2], own, board="board-b"))
+    assert report.findings == ()
+    assert report.checked[1] == "1 entries opened against their commitments; 2 were erased"
 
 
 @pytest.mark.parametrize(
