@@ -491,7 +491,7 @@ def test_a_hold_stops_every_destruction_until_it_is_lifted(story: Story) -> None
     assert {kept: dict(why) for kept, why in left.items()} == {kept: {HeldBy.HOLD: 1} for kept in held}
     assert kept_of(case) == (8, 8, 8)
     assert story.journal(Did.SWEPT)[-1].terms["left"] == {str(kept): {"legal hold": 1} for kept in held}
-    record(story, pupil, Kind.HOLD, article="Rv art. 843a", withdraws=hold)
+    record(story, pupil, Kind.HOLD, article="Rv art. 843a", withdraws=hold, second=f"{PO}.s-8")
     swept = swept_at(parts, moment)
     assert (swept.left, swept.done[Kept.RELEASED_PUPIL], kept_of(case)) == ({}, 1, (0, 0, 0))
 

@@ -42,8 +42,8 @@ def held(case: Case, by: HeldBy) -> Callable[[], object]:
         path, body = f"{case.path}/objections/{event}/decision", {"upheld": False, "reason": "Het klopt wel."}
         return lambda: case.story.region.post(PO, path, body, role="principal")
     event = record(case.story, pupil, kind, **fields)
-    second = {"second": f"{PO}.s-8"} if by is HeldBy.RESTRICTION else {}
-    return lambda: record(case.story, pupil, kind, **fields, withdraws=event, **second)
+    second = f"{PO}.s-8"
+    return lambda: record(case.story, pupil, kind, **fields, withdraws=event, second=second)
 
 
 def kept_sections(case: Case, number: int = 0) -> set[str]:
