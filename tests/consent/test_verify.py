@@ -422,6 +422,13 @@ def test_a_board_reads_its_own_hears_of_others_and_counts_the_rest(path: Path) -
     assert found(path, export(*lines, board="board-b")) == [f"entry 2: {CLEAR}"]
 
 
+def test_everything_that_a_board_hears_is_counted(path: Path) -> None:
+    again = replace(HEARS, boards={"board-a": 2, "board-b": 2}).but(boards={"board-b": 2})
+    assert verified(path, export(HEARS, again, Bare(), board="board-b")).checked[-1] == (
+        "1 entries of other boards; 2 whose contents are another board's"
+    )
+
+
 def test_an_erasure_may_list_what_this_board_has_no_part_of(path: Path) -> None:
     lines = (Bare(), HEARS.without("subject", "actor", "terms"), erasure(0, 1))
     assert found(path, export(*lines, board="board-b")) == ["entry 2: its line isn't an entry of this format"]
