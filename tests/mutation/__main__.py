@@ -1,0 +1,69 @@
+"""`make mutants`: small changes to the gate, the encodings and the verifier, of which the tests must notice every one.
+
+Prints each mutant that survived and a table of figures. What can't be noticed, since it changes nothing that anybody
+sees, stands in `equivalent.csv` with the reason.
+"""
+
+import csv
+import sys
+from collections import Counter
+from pathlib import Path
+
+# Imported before the first fork, so that no mutant has to wait for them again.
+import alembic.command  # noqa: F401
+import cryptography.hazmat.primitives.hpke  # noqa: F401
+import flask  # noqa: F401
+import nacl.bindings  # noqa: F401
+import sqlalchemy.orm  # noqa: F401
+
+from tests.mutation.running import SURVIVED, results
+
+EQUIVALENT = Path(__file__).with_name("equivalent.csv")
+JOURNAL = [f"tests/consent/test_journal{name}.py" for name in ("", "_export", "_board_export", "_search")]
+VERIFY = ["tests/consent/test_verify.py", *JOURNAL[1:3]]
+RULE = ["tests/consent/test_rule.py", "tests/consent/test_rule_properties.py"]
+TESTS = {
+    "crypto/encoding.py": ["tests/crypto/test_encoding.py"],
+    "crypto/merkle.py": ["tests/crypto/test_merkle.py"],
+    "consent/answers.py": RULE,
+    "consent/case.py": RULE,
+    "consent/rule.py": RULE,
+    "consent/entry.py": ["tests/consent/test_verify.py", *JOURNAL],
+    "consent/exported.py": VERIFY,
+    "consent/verify.py": VERIFY,
+    "consent/erasing.py": JOURNAL,
+    "consent/search.py": JOURNAL[3:],
+    "handover/release.py": ["tests/handover/test_release.py"],
+}
+"""The modules of which every mutant must be noticed, and the tests that have to notice it."""
+
+
+def main(arguments: list[str]) -> int:
+    """Run the mutants of the modules named, or of all; only those whose line holds `--line TEXT`."""
+    text = arguments.pop() if arguments[-2:-1] == ["--line"] else ""
+    paths = [each for each in arguments if not each.startswith("--")] or list(TESTS)
+    reasons = _equivalent()
+    figures = {}
+    for path in paths:
+        count: Counter[str] = Counter()
+        for mutant, what, test in results(path, TESTS[path], lambda mutant: text in mutant.before):
+            if what == SURVIVED and (path, mutant.before, mutant.after) in reasons:
+                what = "equivalent"
+            count[what] += 1
+            if what not in ("killed", "equivalent") or "--all" in arguments:
+                print(f"{path}:{mutant.line} {what} ({test}): {mutant.before}  ->  {mutant.after}", flush=True)
+        figures[path] = count
+    kinds = ("killed", "timeout", "equivalent", "survived")
+    print(f"{'module':24}{'mutants':>9}" + "".join(f"{kind:>12}" for kind in kinds))
+    for path, count in figures.items():
+        print(f"{path:24}{count.total():9}" + "".join(f"{count[kind]:12}" for kind in kinds))
+    return 1 if any(count[SURVIVED] for count in figures.values()) else 0
+
+
+def _equivalent() -> set[tuple[str, str, str]]:
+    with EQUIVALENT.open(encoding="utf-8", newline="") as file:
+        return {(row["module"], row["before"], row["after"]) for row in csv.DictReader(file)}
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

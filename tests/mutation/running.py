@@ -1,0 +1,257 @@
+"""Runs the tests of one module against its mutants, each in a process of its own.
+
+The tests are collected and run once. Each mutant of a function is then a fork of that process in which the function has
+other code, and runs only the tests that came by its line, the fastest first, until one fails. What is outside of
+functions has done its work by then: such a mutant gets a process that imports everything again.
+"""
+
+import ast
+import gc
+import importlib.abc
+import importlib.util
+import os
+import resource
+import signal
+import sys
+import time
+import types
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import _lru_cache_wrapper, partial
+from pathlib import Path
+from typing import Any
+
+import coverage
+import pytest
+
+from tests.mutation.mutants import Mutant, mutants
+
+CPU_SECONDS, SECONDS = 20, 180
+"""How long one test may run, by its own work and by the clock, where nothing is known of it."""
+
+ENOUGH = 30
+"""How many seconds of tests a mutant has to survive, by the time that they take without it."""
+
+MEMORY = 3 << 30
+KILLED, SURVIVED, TIMEOUT = "killed", "survived", "timeout"
+_HOUSE = ("consent", "crypto", "handover", "migrations", "tests")
+_OPTIONS = ["-q", "-p", "no:cacheprovider", "-p", "no:faulthandler", "-k", "not postgresql"]
+
+
+def results(path: str, tests: Sequence[str], wanted: Callable[[Mutant], bool]) -> Iterator[tuple[Mutant, str, str]]:
+    """Give each mutant of a module with what became of it, and the test that noticed."""
+    made = [mutant for mutant in mutants(Path(path).read_text("utf-8")) if wanted(mutant)]
+    run = _Run(path, [mutant for mutant in made if mutant.function])
+    reader, writer = os.pipe()
+    if os.fork() == 0:
+        os.close(reader)
+        run.to = os.fdopen(writer, "w", buffering=1)
+        _silence()
+        try:
+            code = pytest.main([*_OPTIONS, *tests], plugins=[run])
+        except BaseException as raised:
+            code = repr(raised)
+        if code:
+            print("!", code, file=run.to)
+        os._exit(0)
+    os.close(writer)
+    order: list[str] = []
+    with os.fdopen(reader) as lines:
+        for line in lines:
+            if line.startswith("!"):
+                raise SystemExit(f"the tests of {path} fail as they are: {line}")
+            at, what, test = line.rstrip("\n").split(" ", 2)
+            if at == "=":
+                order = test.split("\t")
+            else:
+                yield run.made[int(at)], what, test
+    _, status = os.wait()
+    if status:
+        raise SystemExit(f"the tests of {path} were stopped by signal {os.WTERMSIG(status)}")
+    outside = [mutant for mutant in made if not mutant.function]
+    if outside:
+        same = Mutant(0, None, "", "", ast.parse(Path(path).read_text("utf-8")))
+        what, test = _forked(partial(_anew, path, tests, order, same))
+        if what != SURVIVED:
+            raise SystemExit(f"the tests of {path} fail as they are: {test}")
+    for mutant in outside:
+        yield mutant, *_forked(partial(_anew, path, tests, order, mutant))
+
+
+class _Steady:
+    """A pytest plugin: the same examples each time, and none made smaller."""
+
+    def __init__(self) -> None:
+        self.took: dict[str, float] = {}
+
+    @pytest.hookimpl
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        known = self.took.get(item.nodeid)
+        signal.setitimer(signal.ITIMER_PROF, CPU_SECONDS if known is None else 3 + 3 * known)
+        signal.alarm(SECONDS)
+
+    @pytest.hookimpl
+    def pytest_sessionstart(self) -> None:
+        from hypothesis import Phase, settings  # not sooner, or pytest complains
+
+        settings.register_profile("mutants", derandomize=True, database=None, phases=[Phase.explicit, Phase.generate])
+        settings.load_profile("mutants")
+
+
+class _Run(_Steady):
+    """A pytest plugin: all tests once, and then those that matter once for each mutant."""
+
+    def __init__(self, path: str, made: list[Mutant]) -> None:
+        super().__init__()
+        self.path = path
+        self.made = made
+        self.to: Any = None
+        self.caches: list[Any] = []
+        self.failed: str | None = None
+
+    @pytest.hookimpl
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            self.failed = f"{report.nodeid} ({report.when})"
+
+    @pytest.hookimpl
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        self.took, seen = self._once(session.items)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.alarm(0)
+        if self.failed:
+            print("!", self.failed, file=self.to)
+            return True
+        by_time = sorted(session.items, key=lambda item: self.took[item.nodeid])
+        print("= =", "\t".join(item.nodeid for item in by_time), file=self.to)
+        self.caches = [each for each in gc.get_objects() if isinstance(each, _lru_cache_wrapper)]
+        for at, mutant in enumerate(self.made):
+            here = seen.get(mutant.line, [])
+            told = (
+                _forked(partial(self._against, mutant, _quickest(here, self.took, by_time)))
+                if here
+                else (SURVIVED, "-")
+            )
+            print(at, *told, file=self.to)
+        return True
+
+    def _once(self, items: list[pytest.Item]) -> tuple[dict[str, float], dict[int, list[str]]]:
+        """Run all tests, and tell how long each took and which of them came by each line."""
+        took: dict[str, float] = {}
+        traced = coverage.Coverage(data_file=None, include=[self.path], config_file=False)
+        traced.start()
+        for at, item in enumerate(items):
+            begun = time.perf_counter()
+            traced.switch_context(item.nodeid)
+            following = items[(at + 1) % len(items)]  # what lasts for the whole session goes on
+            item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
+            took[item.nodeid] = time.perf_counter() - begun
+        traced.stop()
+        return took, traced.get_data().contexts_by_lineno(str(Path(self.path).resolve()))
+
+    def _against(self, mutant: Mutant, items: list[pytest.Item], tell: Callable[[str], None]) -> None:
+        assert mutant.function
+        module = sys.modules[self.path.removesuffix(".py").replace("/", ".")]
+        code = mutant.compiled(str(Path(self.path).resolve()))
+        _function(module, mutant.function).__code__ = _code(code, mutant.function)
+        for cached in self.caches:
+            if cached.__module__.split(".")[0] in _HOUSE:
+                cached.cache_clear()
+        for item, following in zip(items, [*items[1:], items[0]], strict=True):
+            item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
+            if self.failed:
+                tell(self.failed)
+                return
+
+
+class _Anew(_Steady, importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Imports a module as its mutant, stops at the first failure, and keeps the order of the tests."""
+
+    def __init__(self, path: str, order: list[str], mutant: Mutant, tell: Callable[[str], None]) -> None:
+        super().__init__()
+        self.path = path
+        self.order = {test: at for at, test in enumerate(order)}
+        self.mutant = mutant
+        self.tell = tell
+
+    def find_spec(self, name: str, *_: object) -> Any:
+        if name == self.path.removesuffix(".py").replace("/", "."):
+            return importlib.util.spec_from_file_location(name, str(Path(self.path).resolve()), loader=self)
+        return None
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        exec(self.mutant.compiled(str(module.__file__)), module.__dict__)
+
+    @pytest.hookimpl
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        items.sort(key=lambda item: self.order.get(item.nodeid, len(self.order)))
+
+    @pytest.hookimpl
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            self.tell(f"{report.nodeid} ({report.when})")
+
+
+def _anew(path: str, tests: Sequence[str], order: list[str], mutant: Mutant, tell: Callable[[str], None]) -> None:
+    plugin = _Anew(path, order, mutant, tell)
+    sys.meta_path.insert(0, plugin)
+    try:
+        if code := pytest.main([*_OPTIONS, "-x", *tests], plugins=[plugin]):
+            tell(f"pytest ended with {code}")
+    except BaseException as raised:
+        tell(f"{type(raised).__name__} while importing")
+
+
+def _quickest(here: Sequence[str], took: Mapping[str, float], items: Sequence[pytest.Item]) -> list[pytest.Item]:
+    """Choose the quickest of the tests that came by, as many as take no longer than `ENOUGH` together."""
+    chosen, total = [], 0.0
+    for item in items:
+        if item.nodeid in here and (total := total + took[item.nodeid]) <= ENOUGH:
+            chosen.append(item)
+    return chosen
+
+
+def _forked(act: Callable[[Callable[[str], None]], None]) -> tuple[str, str]:
+    """Act in a process of its own; what it tells is that it noticed something."""
+    reader, writer = os.pipe()
+    if (child := os.fork()) == 0:
+        os.close(reader)
+        os.setpgid(0, 0)
+        _silence()
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+        try:
+            act(lambda what: os.write(writer, what.replace("\n", " ").encode()[:2000] + b"\n"))  # type: ignore[arg-type, func-returns-value]
+        except BaseException as raised:
+            os.write(writer, f"{type(raised).__name__} outside of a test".encode())
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as told:
+        said = told.read().decode()
+    _, status = os.waitpid(child, 0)
+    if said:
+        return KILLED, said.splitlines()[0]
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        return (TIMEOUT, "-") if number in (signal.SIGALRM, signal.SIGPROF) else (KILLED, f"signal {number}")
+    return SURVIVED, "-"
+
+
+def _silence() -> None:
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(nothing, stream)
+
+
+def _function(module: types.ModuleType, name: str) -> types.FunctionType:
+    found: Any = module
+    for part in name.split("."):
+        found = vars(found)[part]
+    found = getattr(found, "fget", None) or getattr(found, "__func__", None) or found
+    found = getattr(found, "__wrapped__", found)
+    assert isinstance(found, types.FunctionType)
+    return found
+
+
+def _code(code: types.CodeType, name: str) -> types.CodeType:
+    for part in name.split("."):
+        code = next(each for each in code.co_consts if isinstance(each, types.CodeType) and each.co_name == part)
+    return code
