@@ -57,9 +57,9 @@ def test_no_data_is_ever_run_as_code() -> None:
     assert importers("pickle", "marshal", "shelve", "dill", "yaml", "jsonpickle", "xmlrpc") == set()
 
 
-def test_no_command_goes_through_a_shell_and_only_the_demo_starts_a_program() -> None:
+def test_no_command_goes_through_a_shell_and_only_demo_and_backup_start_a_program() -> None:
     """V1.2.5"""
-    assert importers("subprocess", "pty", "asyncio.subprocess") == {"handover/demo/stage.py"}
+    assert importers("subprocess", "pty", "asyncio.subprocess") == {"handover/copying.py", "handover/demo/stage.py"}
     shells = {"os.system", "os.popen", "os.spawnl", "os.spawnv", "subprocess.getoutput", "subprocess.getstatusoutput"}
     assert [(where, called) for where, called, _ in calls() if called in shells] == []
     assert [where for where, _, call in calls() if any(word.arg == "shell" for word in call.keywords)] == []

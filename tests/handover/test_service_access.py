@@ -289,7 +289,7 @@ def test_the_roles_are_these_and_may_do_this() -> None:
     }
     care = desk | sending | {"see_requests", "invoke_law", "ask_release", "release_in_emergency", "record_paper"}
     assert {str(role): set(map(str, actions)) for role, actions in MAY.items()} == {
-        "principal": care | {"decide_objection", "decide_request", "flag_pupil"},
+        "principal": care | {"decide_objection", "decide_request", "flag_pupil", "hold_pupil"},
         "internal_supervisor": care,
         "care_coordinator": care,
         "teacher": {"see_transfers"},
