@@ -299,7 +299,7 @@ def test_the_roles_are_these_and_may_do_this() -> None:
         "transition_coach": {"see_transfers", "ask_release"},
         "administration": desk | sending,
     }
-    assert len(Action) == 17
+    assert len(Action) == 18
 
 
 def test_a_holder_who_was_taken_out_has_no_way_in_any_more(standing: Story) -> None:
