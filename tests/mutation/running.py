@@ -70,11 +70,10 @@ def results(path: str, tests: Sequence[str], wanted: Callable[[Mutant], bool]) -
     outside = [mutant for mutant in made if not mutant.function]
     if outside:
         same = Mutant(0, None, "", "", ast.parse(Path(path).read_text("utf-8")))
-        what, test = _forked(partial(_anew, path, tests, order, same))
-        if what != SURVIVED:
-            raise SystemExit(f"the tests of {path} fail as they are: {test}")
+        if (told := _file_by_file(path, tests, order, same))[0] != SURVIVED:
+            raise SystemExit(f"the tests of {path} fail as they are: {told}")
     for mutant in outside:
-        yield mutant, *_forked(partial(_anew, path, tests, order, mutant))
+        yield mutant, *_file_by_file(path, tests, order, mutant)
 
 
 class _Steady:
@@ -191,11 +190,19 @@ class _Anew(_Steady, importlib.abc.MetaPathFinder, importlib.abc.Loader):
             self.tell(f"{report.nodeid} ({report.when})")
 
 
-def _anew(path: str, tests: Sequence[str], order: list[str], mutant: Mutant, tell: Callable[[str], None]) -> None:
+def _file_by_file(path: str, tests: Sequence[str], order: list[str], mutant: Mutant) -> tuple[str, str]:
+    told = (SURVIVED, "-")
+    for file in tests:
+        if told[0] == SURVIVED:
+            told = _forked(partial(_anew, path, file, order, mutant))
+    return told
+
+
+def _anew(path: str, tests: str, order: list[str], mutant: Mutant, tell: Callable[[str], None]) -> None:
     plugin = _Anew(path, order, mutant, tell)
     sys.meta_path.insert(0, plugin)
     try:
-        if code := pytest.main([*_OPTIONS, "-x", *tests], plugins=[plugin]):
+        if code := pytest.main([*_OPTIONS, "-x", tests], plugins=[plugin]):
             tell(f"pytest ended with {code}")
     except BaseException as raised:
         tell(f"{type(raised).__name__} while importing")
