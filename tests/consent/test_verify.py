@@ -202,7 +202,10 @@ def test_a_hash_that_is_not_its_leafs_is_named_and_still_counted(path: Path) -> 
         (b',"subject":["', b',"subject":["A'),
         (b'],"terms":["', b'}"terms":["'),
         (b'],"terms":["', b' ],"terms":["'),
+        (b'],"terms":["', b'},"terms":["'),
+        (b']},"row":', b'}},"row":'),
         (b'},"row":', b'}, "row":'),
+        (b'},"row":', b'},"rox":'),
         (b'"type":1}}', b'"type":1}} '),
         (b'"type":1}}', b'"type":1}]'),
         (b'"type":1}}', b'"types":1}}'),
@@ -220,6 +223,25 @@ def test_a_line_that_is_built_in_another_way_is_one_finding(path: Path, old: byt
     assert found(path, [head, line, last])[0] == f"entry 0: {FORM}"
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [(b',"subject":null', b',"subject":nul1'), (b',"subject":null', b""), (b',"terms":null', b',"term":null')],
+)
+def test_a_part_that_is_gone_is_written_in_one_way(path: Path, old: bytes, new: bytes) -> None:
+    head, line, *rest = export(FIRST.without("subject", "terms"), erasure(0))
+    assert line.count(old) == 1
+    assert found(path, [head, line.replace(old, new), *rest])[0] == f"entry 0: {FORM}"
+
+
+@pytest.mark.parametrize("part", ["subject", "actor", "terms"])
+def test_a_salt_is_written_in_one_way(path: Path, part: str) -> None:
+    head, line, last = export(FIRST)
+    salt = FIRST.salted(0)[part][0].hex().encode()
+    for other in (line.replace(salt, salt.upper()), line.replace(salt + b'",', salt + b'" ')):
+        assert other != line
+        assert found(path, [head, other, last])[0] == f"entry 0: {FORM}"
+
+
 @pytest.mark.parametrize("part", ["subject", "actor", "terms"])
 def test_another_salt_is_not_what_the_leaf_commits_to(path: Path, part: str) -> None:
     head, line, last = export(FIRST)
@@ -228,6 +250,18 @@ def test_another_salt_is_not_what_the_leaf_commits_to(path: Path, part: str) -> 
     assert found(path, [head, line.replace(salt, other), last]) == [
         f"entry 0: its {part} isn't what the leaf commits to"
     ]
+
+
+class Garbled(Line):
+    """An entry that commits to an actor which is no JSON."""
+
+    def salted(self, index: int) -> dict[str, tuple[bytes, bytes]]:
+        said = super().salted(index)
+        return said | {"actor": (said["actor"][0], b"{kind:")}
+
+
+def test_who_acted_is_held_to_what_was_committed_to_and_not_read(path: Path) -> None:
+    assert found(path, export(Garbled())) == []
 
 
 def test_a_leaf_of_another_version_is_not_read(path: Path) -> None:
