@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: setup demo serve check test bench lock clean
+.PHONY: setup demo serve check test bench mutants lock clean
 
 setup: .venv/ready
 
@@ -32,6 +32,10 @@ test: setup
 bench: setup
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-bench.txt
 	$(BIN)/python -m tests.bench
+
+# Changes the gate, the encodings and the verifier in every small way, and names each change that no test notices.
+mutants: setup
+	nice -n 19 $(BIN)/python -m tests.mutation $(MODULES)
 
 # Writes the lock files again from pyproject.toml. They name versions and hashes, never a host.
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header
