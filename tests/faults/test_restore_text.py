@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from handover.parts import RESTORING
 from handover.release import Withheld, release
 from tests.conftest import Databases
 from tests.faults.disaster import Service, programs_on_path
@@ -85,18 +86,17 @@ def test_the_text_leads_a_tired_operator_through_a_disaster_and_a_killed_restore
     before = held(service)
     service.lose()
 
-    for after in (0.6, 1.2):  # seconds: somewhere between its start and its end; test_restore_kills.py takes each step
-        running = operator.begin(back)
+    running = operator.begin(back)
+    begun = service.settings.home / RESTORING
+    while not begun.exists():  # killed as soon as it says that it began; test_restore_kills.py takes each step
         with suppress(subprocess.TimeoutExpired):
-            running.wait(after)
-        running.kill()
-        seen, _ = running.communicate()
-        if running.returncode == 0:
-            break
-        assert running.returncode == -signal.SIGKILL
-        operator.types(look, ends_with=2)  # nothing starts beside a restore that isn't finished
-    else:
-        seen = operator.types(back)
+            running.wait(0.002)
+        assert running.poll() is None or begun.exists()
+    running.kill()
+    running.communicate()
+    assert running.returncode == -signal.SIGKILL
+    operator.types(look, ends_with=2)  # nothing starts beside a restore that isn't finished
+    seen = operator.types(back)
     assert "Restored" in seen
     assert {line.split()[0] for line in operator.types(look).splitlines()} == {"ok"}
     assert held(service) == before

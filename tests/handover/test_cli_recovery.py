@@ -123,15 +123,16 @@ def test_an_officers_passphrase_is_needed(at: Desk) -> None:
     assert "PASSPHRASE" in refused(at, *open_, passphrase="een andere").err
 
 
-@pytest.mark.parametrize("name", ["recovery.json", "part"])
+@pytest.mark.parametrize("name", ["recovery.json", "for-twee"])
 def test_a_flipped_byte_is_refused_by_the_command(at: Desk, tmp_path: Path, name: str) -> None:
+    """A part for one officer only: what another officer's envelope holds is nothing to this one."""
     shutil.copytree(at.folder, tmp_path / "copy")
     copy = Desk(tmp_path / "copy")
     data = bytearray(copy.path(name).read_bytes())
     for place in (10, len(data) // 2, len(data) - 20):
         changed = bytes(data[:place]) + bytes([data[place] ^ 1]) + bytes(data[place + 1 :])
         copy.path(name).write_bytes(changed)
-        ran = refused(copy, *FINISH, "--file", "recovery.json", "--part", "part", "--officer", "twee")
+        ran = refused(copy, *FINISH, "--file", "recovery.json", "--part", "for-twee", "--officer", "twee")
         assert ran.err.startswith("handover: RECOVERY: ")
 
 
