@@ -30,10 +30,11 @@ _Said = TypeVar("_Said", BoardCertificate, KeyStatement)
 
 @dataclass(frozen=True, slots=True)
 class Logged(Generic[_Said]):
-    """A statement with its place in the log."""
+    """A statement with its place in the log, and the identity it rests on: its board's own, or the one it certifies."""
 
     index: int
     leaf_hash: bytes
+    identity: bytes
     said: _Said
 
 
@@ -46,6 +47,7 @@ class KeyLog:
     boards: dict[str, tuple[Logged[BoardCertificate], ...]] = field(default_factory=dict)
     keys: dict[tuple[str, Kind], tuple[Logged[KeyStatement], ...]] = field(default_factory=dict)
     owners: dict[bytes, str] = field(default_factory=dict)
+    claims: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -68,6 +70,7 @@ class KeyLog:
             boards=dict(self.boards),
             keys=dict(self.keys),
             owners=dict(self.owners),
+            claims=dict(self.claims),
         )
         if checkpoint is not None and checkpoint.size < self.size:
             raise KeyLogRefused("rollback: the log is smaller than it was")
@@ -101,21 +104,32 @@ class KeyLog:
     def certificate(self, school: str, at: datetime, size: int | None = None) -> BoardCertificate:
         """Give the certificate of the board that spoke for a school at a moment; raises `KeyLogRefused`."""
         seen = self.size if size is None else size
-        heads = ([one.said for one in said if one.index < seen][-1:] for said in self.boards.values())
+        heads = [self._certificates(board, seen)[-1:] for board in self.claims.get(school, ())]
         speaking = [certificate for head in heads for certificate in head if school in certificate.schools]
         if not speaking:
             raise KeyLogRefused("no board speaks for that school")
-        found = next((certificate for certificate in speaking if certificate.state == "current"), None)
-        if found is None or self.boards[found.board][-1].said.state == "revoked":
+        newest = next((certificate for certificate in speaking if certificate.state == "current"), speaking[0])
+        return self.speaking(newest.board, at, seen)
+
+    def speaking(self, board: str, at: datetime, size: int | None = None) -> BoardCertificate:
+        """Give the certificate with which a board spoke at a moment; raises `KeyLogRefused`."""
+        known = self._certificates(board, self.size if size is None else size)
+        if not known:
+            raise KeyLogRefused("no such board was certified")
+        newest, last = known[-1], self.boards[board][-1].said
+        if newest.state != "current" or last.state == "revoked" or newest.identity in self._ended(board):
             raise KeyLogRefused("the board's identity has ended")
-        if not found.valid_from <= at < found.valid_until:
+        if not newest.valid_from <= at < newest.valid_until:
             raise KeyLogRefused("the board's identity has expired, or is not valid yet")
-        return found
+        return newest
 
     def revoked(self, school: str, kind: Kind) -> frozenset[bytes]:
-        """Give the kids that a school's board revoked."""
-        said = (logged.said for logged in self.keys.get((school, kind), ()))
-        return frozenset(statement.kid for statement in said if statement.state == "revoked")
+        """Give the kids that a school's board revoked, and those that rest on an identity that was revoked itself."""
+        known = self.keys.get((school, kind), ())
+        ended = frozenset[bytes]().union(*(self._ended(board) for board in self.claims.get(school, ())))
+        return frozenset(
+            logged.said.kid for logged in known if logged.said.state == "revoked" or logged.identity in ended
+        )
 
     def entries(self, school: str) -> list[Logged[KeyStatement]]:
         """Give everything the log says of a school's keys, in its order: what the school itself should recognise."""
@@ -127,29 +141,37 @@ class KeyLog:
         index, hashed = self.size, leaf_hash(leaf)
         if isinstance(signed.statement, BoardCertificate):
             certificate = self._check_certificate(signed)
-            before = self.boards.get(certificate.board, ())
-            self.boards[certificate.board] = (*before, Logged(index, hashed, certificate))
-            self.owners[kid("identity", certificate.identity)] = certificate.board
+            board, before = certificate.board, self.boards.get(certificate.board, ())
+            self.boards[board] = (*before, Logged(index, hashed, certificate.identity, certificate))
+            self.owners[kid("identity", certificate.identity)] = board
+            for school in certificate.schools:
+                if board not in self.claims.get(school, ()):
+                    self.claims[school] = (*self.claims.get(school, ()), board)
         else:
-            statement = self._check_statement(signed, signed.statement)
+            statement, identity = self._check_statement(signed, signed.statement)
             place = (statement.school, statement.kind)
-            self.keys[place] = (*self.keys.get(place, ()), Logged(index, hashed, statement))
+            self.keys[place] = (*self.keys.get(place, ()), Logged(index, hashed, identity, statement))
             self.owners[statement.kid] = statement.school
         self.frontier.append(hashed)
 
     def _check_certificate(self, signed: Signed) -> BoardCertificate:
         certificate = verify_certificate(signed, self.root_key)
         _check_follows(certificate, self.boards.get(certificate.board, ()))
-        if self.owners.get(kid("identity", certificate.identity), certificate.board) != certificate.board:
+        board, known = certificate.board, self.owners.get(kid("identity", certificate.identity))
+        if known not in (None, board):
             raise KeyLogRefused("the identity belongs to another board")
-        for board, certified in self.boards.items():
-            newest = certified[-1].said
-            taken = set(newest.schools) & set(certificate.schools)
-            if board != certificate.board and newest.state == "current" and taken:
-                raise KeyLogRefused("a school is still certified for another board")
+        if certificate.state != "current" and known is None:
+            raise KeyLogRefused("an identity that was never there can't be ended")
+        if certificate.state == "current" and certificate.identity in self._ended(board):
+            raise KeyLogRefused("the identity was revoked: a new one is needed")
+        for school in certificate.schools:
+            for other in self.claims.get(school, ()):
+                newest = self.boards[other][-1].said
+                if other != board and newest.state == "current" and school in newest.schools:
+                    raise KeyLogRefused("a school is still certified for another board")
         return certificate
 
-    def _check_statement(self, signed: Signed, said: KeyStatement) -> KeyStatement:
+    def _check_statement(self, signed: Signed, said: KeyStatement) -> tuple[KeyStatement, bytes]:
         certificate = self.certificate(said.school, said.valid_from)
         sign_key = _newest(self._said(said.school, "sign"))
         statement = verify_statement(signed, certificate.identity, None if sign_key is None else sign_key.public)
@@ -163,7 +185,15 @@ class KeyLog:
         newest = _newest(before)
         if statement.state == "rotated" and (newest is None or newest.kid != statement.kid):
             raise KeyLogRefused("only the newest key can be rotated out")
-        return statement
+        return statement, certificate.identity
+
+    def _certificates(self, board: str, size: int) -> list[BoardCertificate]:
+        return [logged.said for logged in self.boards.get(board, ()) if logged.index < size]
+
+    def _ended(self, board: str) -> frozenset[bytes]:
+        """Give the identities of a board that were ever revoked: nothing they stated counts, also not from before."""
+        known = (logged.said for logged in self.boards.get(board, ()))
+        return frozenset(certificate.identity for certificate in known if certificate.state == "revoked")
 
     def _said(self, school: str, kind: Kind) -> list[KeyStatement]:
         return [logged.said for logged in self.keys.get((school, kind), ())]

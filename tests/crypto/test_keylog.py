@@ -368,12 +368,70 @@ def test_a_new_identity_speaks_for_the_board_and_the_old_one_no_more(log: KeyLog
 def test_a_board_whose_identity_ended_has_no_current_keys(log: KeyLog, state: str) -> None:
     longer = log.extend([_next_certificate(state=state)])
     with pytest.raises(KeyLogRefused, match="the board's identity has ended"):
-        longer.current("99AB00", "sign", NOW)
+        longer.certificate("99AB00", NOW)
     if state == "revoked":
-        with pytest.raises(KeyLogRefused, match="the board's identity has ended"):
-            longer.current("99AB00", "sign", NOW, size=3)
+        for size in (None, 3):
+            with pytest.raises(KeyLogRefused, match="the key was revoked"):
+                longer.current("99AB00", "sign", NOW, size=size)
+            with pytest.raises(KeyLogRefused, match="the board's identity has ended"):
+                longer.certificate("99AB00", NOW, size=size)
     else:
+        with pytest.raises(KeyLogRefused, match="the board's identity has ended"):
+            longer.current("99AB00", "sign", NOW)
         assert longer.current("99AB00", "sign", NOW, size=3) == SIGN_STATEMENT
+
+
+def _stolen_and_mended(log: KeyLog) -> tuple[KeyLog, KeyStatement, SignKey, bytes]:
+    """Give the log of a board whose stolen identity put a thief's key in, was revoked, and has a successor."""
+    thiefs = after(SIGN_LEAF, SIGN_STATEMENT, public=SIGN2.public)
+    stolen = print_statement(thiefs, IDENTITY, SIGN2)
+    ended = replace(CERTIFICATE, epoch=2, previous=leaf_hash(BOARD_LEAF), state="revoked")
+    ended_leaf = print_certificate(ended, ROOT)
+    fresh = seeded(9, "identity")
+    again = replace(ended, epoch=3, previous=leaf_hash(ended_leaf), state="current", identity=fresh.public)
+    return log.extend([stolen, ended_leaf, print_certificate(again, ROOT)]), thiefs, fresh, stolen
+
+
+def test_what_a_revoked_identity_stated_stays_dead_under_its_boards_next_identity(log: KeyLog) -> None:
+    longer, thiefs, fresh, stolen = _stolen_and_mended(log)
+    assert longer.certificate("99AB00", NOW).identity == fresh.public
+    for kind in ("sign", "seal"):
+        for size in (None, 3, 4):
+            with pytest.raises(KeyLogRefused):
+                longer.current("99AB00", kind, NOW, size=size)  # type: ignore[arg-type]
+    with pytest.raises(KeyLogRefused, match="the key was revoked"):
+        longer.current("99AB00", "sign", NOW)
+    assert {thiefs.kid, SIGN_STATEMENT.kid} <= longer.revoked("99AB00", "sign")
+    theirs = seeded(10)
+    mended = replace(thiefs, epoch=3, previous=leaf_hash(stolen), public=theirs.public)
+    whole = longer.extend([print_statement(mended, fresh, theirs)])
+    assert whole.current("99AB00", "sign", NOW) == mended
+
+
+def test_a_revoked_identity_is_never_certified_again(log: KeyLog) -> None:
+    longer, _, _, _ = _stolen_and_mended(log)
+    newest = longer.boards["board-a"][-1]
+    back = replace(newest.said, epoch=4, previous=newest.leaf_hash, identity=IDENTITY.public)
+    with pytest.raises(KeyLogRefused, match="the identity was revoked"):
+        longer.extend([print_certificate(back, ROOT)])
+
+
+@pytest.mark.parametrize("state", ["revoked", "rotated"])
+def test_only_an_identity_that_was_there_can_be_ended(log: KeyLog, state: str) -> None:
+    with pytest.raises(KeyLogRefused, match="never there"):
+        log.extend([_next_certificate(state=state, identity=seeded(9, "identity").public)])
+
+
+def test_a_board_speaks_by_its_newest_certificate_between_its_moments(log: KeyLog) -> None:
+    assert log.speaking("board-a", NOW) == CERTIFICATE
+    for at in (NOW - timedelta(seconds=1), NOW + 3 * YEAR):
+        with pytest.raises(KeyLogRefused, match="expired, or is not valid yet"):
+            log.speaking("board-a", at)
+    with pytest.raises(KeyLogRefused, match="no such board"):
+        log.speaking("board-b", NOW)
+    longer = log.extend([_next_certificate(schools=("99AB01",))])
+    assert longer.speaking("board-a", NOW).schools == ("99AB01",)
+    assert longer.speaking("board-a", NOW, size=1) == CERTIFICATE
 
 
 def test_a_school_moves_to_another_board_once_the_first_let_it_go(log: KeyLog) -> None:
