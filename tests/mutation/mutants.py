@@ -2,7 +2,8 @@
 
 A mutant changes one node: a comparison, an operator, a constant, a condition, an argument that is named, a bound of a
 slice, or a statement that is left out. Docstrings, annotations, decorators, imports and the names of types in casts are
-left alone: nothing that runs depends on them, or everything does.
+left alone: nothing that runs depends on them, or everything does. So are the words of an error: what is refused, with
+which class and code, is behaviour, and another word in the sentence for people isn't.
 """
 
 import ast
@@ -98,7 +99,13 @@ def _places(
             if isinstance(child, ast.FunctionDef | ast.ClassDef):
                 inner = f"{scope}.{child.name}" if scope else child.name
                 within = function or (inner if isinstance(child, ast.FunctionDef) else None)
-            yield from _places(child, here, inner, within, depth)
+            for place in _places(child, here, inner, within, depth):
+                if not (isinstance(child, ast.Raise) and _is_prose(place.node)):
+                    yield place
+
+
+def _is_prose(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value
 
 
 def _is_left_alone(parent: ast.AST, name: str, at: int | None, child: ast.AST) -> bool:
@@ -108,6 +115,8 @@ def _is_left_alone(parent: ast.AST, name: str, at: int | None, child: ast.AST) -
         return True
     if isinstance(child, ast.Expr) and isinstance(child.value, ast.Constant):
         return True  # a docstring
+    if isinstance(child, ast.Return) and isinstance(parent, ast.FunctionDef) and child is parent.body[-1]:
+        return child.value is None or ast.unparse(child.value) == "None"  # what a function gives at its end anyway
     if isinstance(child, ast.AnnAssign) and ast.unparse(child.annotation).endswith("TypeAlias"):
         return True
     if isinstance(child, ast.Assign) and at is not None and _is_alias(child):

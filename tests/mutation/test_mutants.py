@@ -7,6 +7,12 @@ import pytest
 from tests.mutation.__main__ import EQUIVALENT, TESTS
 from tests.mutation.mutants import mutants
 
+NOES = (
+    "'NOXX', f'{a} is a no', 403",
+    "'', f'{a} is a no', 403",
+    "'NO', f'{a} is a no', 404",
+    "'NO', f'{a} is a no', 402",
+)
 ROOT = Path(__file__).parents[2]
 
 
@@ -17,7 +23,8 @@ ROOT = Path(__file__).parents[2]
         ("return not a", {"", "return None", "return a"}),
         ("a = b and c", {"", "a = None", "a = b", "a = c", "a = b or c"}),
         ("a += 1", {"", "a = 1", "a -= 1", "a += 2", "a += 0"}),
-        ("raise Refused('no')", {"", "raise Refused('noXX')", "raise Refused('')"}),
+        ("raise Refused('NO')", {"", "raise Refused('NOXX')", "raise Refused('')"}),
+        ("raise Refused('NO', f'{a} is a no', 403)", {"", *(f"raise Refused({each})" for each in NOES)}),
         ("return [b for b in a if b]", {"", "return None", "return [b for b in a]"}),
         ("f(a[b:], c=True)", {"", "f(a[b:])", "f(a[b:], c=False)", "f(a[b + 1:], c=True)", "f(a[b - 1:], c=True)"}),
         ("a: int = min(b)", {"a: int = max(b)"}),
@@ -30,6 +37,11 @@ def test_a_line_is_changed_in_every_small_way(line: str, changed: set[str]) -> N
     assert len(made) == len(changed)
     assert {(mutant.line, mutant.function) for mutant in made} == {(3, "f")}
     assert {mutant.before for mutant in made} == {ast.unparse(ast.parse(line))}
+
+
+def test_nothing_at_the_end_of_a_function_is_what_it_gives_anyway() -> None:
+    made = {mutant.after for mutant in mutants("def f(a):\n    if a:\n        return None\n    return None\n")}
+    assert made == {"if True:", "if False:", ""}
 
 
 def test_a_condition_is_decided_both_ways_and_what_it_guards_stays() -> None:
