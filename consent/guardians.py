@@ -1,9 +1,10 @@
 """Who speaks for a pupil at a moment: the holders of gezag, the pupil, and from which birthday who decides.
 
-The newest CUSTODY says who holds gezag, all of them. It counts by its place in the journal, with two safeguards:
+The newest CUSTODY says who holds gezag, all of them. It counts by its place in the journal, with three safeguards:
 
 - without evidence, with a check of twelve months ago or older, or with nobody in it while the pupil is a minor,
   nobody is known to decide (from 18 there is no gezag, and an old check still proves the birth date);
+- from below a ROLLBACK it says nothing: a newer one may have been lost, so it is stated again first;
 - a holder whose no stands isn't taken out by a stroke of the pen. The CUSTODY that leaves this person out needs
   evidence, a second person and a notice, and even then counts seven days after it was recorded.
 
@@ -57,14 +58,17 @@ def anniversary(day: date, years: int) -> date:
         return date(day.year + years, 3, 1)
 
 
-def family(events: Sequence[Event], pupil: str, now: datetime) -> Family | None:
-    """Say who speaks for the pupil now, or None where that isn't known. Events come in the order of the journal."""
+def family(events: Sequence[Event], pupil: str, now: datetime, suspended_below: int) -> Family | None:
+    """Say who speaks for the pupil now, or None where that isn't known. Events come in the order of the journal.
+
+    `suspended_below` is the index of the newest ROLLBACK, 0 where there is none.
+    """
     statements = [event for event in events if event.kind is Kind.CUSTODY]
     if not statements:
         return None
     newest = statements[-1]
     born = newest.birth_date
-    if born is None or newest.evidence is None:
+    if born is None or newest.evidence is None or newest.index < suspended_below:
         return None
     if midnight(anniversary(born, ALONE_FROM)) <= now:
         return Family(pupil, (), (pupil,), (pupil,), midnight(anniversary(born, DECIDES_FROM)))

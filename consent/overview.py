@@ -1,7 +1,7 @@
 """Who has answered what: the state of one handover for the pages of families and schools, derived and never stored.
 
 It decides nothing. Whether a section may go is the rule's to say; this tells whose answer is still missing. As for the
-rule, what authorises doesn't count from below the newest ROLLBACK, and every no does.
+rule, what authorises and who holds gezag don't count from below the newest ROLLBACK, and every no does.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -73,7 +73,7 @@ def overview(events: Sequence[Event], pupil: str, scope: Scope, now: datetime, s
     `suspended_below` is the index of the newest ROLLBACK, 0 where there is none.
     """
     chain = successors(events)
-    known: Family | None = family(events, pupil, now)
+    known: Family | None = family(events, pupil, now, suspended_below)
     deciders = known.deciders if known else ()
     lasting = confirmed(events, suspended_below)
     before, since = standing(events, chain), standing(lasting, chain)

@@ -9,7 +9,7 @@ About the ledger as a whole:
  (3) The pupil isn't erased.
  (4) At least one section is asked, and nothing that is no section.
  (5) No entry was recorded more than 5 s after `now`. The later of the two counts as now.
- (6) It is known who holds gezag (`consent.guardians`).
+ (6) It is known who holds gezag (`consent.guardians`), from a CUSTODY since the newest ROLLBACK.
 About each section by itself, so that asking for less never turns a yes into a no:
  (7) Its use isn't restricted (AVG art. 18).
 (7b) What authorised anything before the newest ROLLBACK is suspended until it is said again; every no goes on.
@@ -118,7 +118,7 @@ def decide(
     if reason := _unsound(question, own, known, newest_number, now):
         return Refused(reason)
     now = max([now, *(event.recorded_at for event in known)])
-    speakers = family(known, question.subject, now)  # (6)
+    speakers = family(known, question.subject, now, suspended_below)  # (6)
     if speakers is None:
         return Refused(Reason.CUSTODY_UNKNOWN)
     case = Case(question, known, policy, now, speakers)

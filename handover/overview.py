@@ -12,6 +12,7 @@ from consent.db import reading
 from consent.events import Event, Kind
 from consent.guardians import family as family_of
 from consent.ledger import History
+from consent.overview import confirmed
 from consent.rule import Granted, allows, decide
 from consent.terms import Purpose, Section
 from handover.asked import asked
@@ -40,12 +41,13 @@ def listing(parts: Parts, caller: Caller, side: str, cursor: str | None) -> Answ
 
 def _show(parts: Parts, session: Session, caller: Caller, row: Transfer) -> Answer:
     history = parts.ledger.history(session, row.pupil)
+    lasting = confirmed(history.known, parts.journal.first)
     shared: dict[str, Any] = {
         "transfer": row.id,
         "route": row.route,
         "purpose": row.purpose,
         "state": "open" if row.cancelled_at is None else "cancelled",
-        "applied": any(event.kind is Kind.APPLIED and event.receiver == row.receiver for event in history.known),
+        "applied": any(event.kind is Kind.APPLIED and event.receiver == row.receiver for event in lasting),
         "opened_at": time(row.opened_at),
     }
     if caller.school == row.sender:
@@ -54,19 +56,19 @@ def _show(parts: Parts, session: Session, caller: Caller, row: Transfer) -> Answ
 
 
 def _for_sender(parts: Parts, session: Session, row: Transfer, history: History) -> Answer:
-    bundle, now, known = newest(session, row.id), parts.clock(), history.known
+    bundle, now, known, below = newest(session, row.id), parts.clock(), history.known, parts.journal.first
     policy = policy_of(parts, session, row)
     decisions: dict[str, Answer] = {}
     waiting: set[str] = set()
     for section in sections_of(row):
         asked = question_of(row, bundle, (section,))
-        decision = decide(asked, history.events, history.newest_number, policy, now, parts.journal.first)
+        decision = decide(asked, history.events, history.newest_number, policy, now, below)
         if isinstance(decision, Granted):
             decisions[str(section)] = {"granted": True, "reason": None, "allows": None}
             continue
         reason = decision.reason
         decisions[str(section)] = {"granted": False, "reason": reason.name, "allows": allows(reason).staff}
-        waiting |= set(decision.detail.persons) or _all_deciders(known, row.pupil, now)
+        waiting |= set(decision.detail.persons) or _all_deciders(known, row.pupil, now, below)
     releases = session.scalars(select(Release).where(Release.transfer == row.id).order_by(Release.index))
     return {
         "side": "sender",
@@ -97,8 +99,8 @@ def _release(row: Release) -> Answer:
     return {"sections": row.sections.split(","), "at": time(row.at), "outcome": row.outcome}
 
 
-def _all_deciders(known: Sequence[Event], pupil: str, now: Any) -> set[str]:
-    speakers = family_of(known, pupil, now)
+def _all_deciders(known: Sequence[Event], pupil: str, now: datetime, suspended_below: int) -> set[str]:
+    speakers = family_of(known, pupil, now, suspended_below)
     return set(speakers.deciders) if speakers else set()
 
 

@@ -115,7 +115,7 @@ def _print_sections(
 
 
 def _deciders(known: Sequence[Event], below: int, visitor: Visitor, transfer: Transfer, now: datetime) -> list[Answer]:
-    speakers = family(known, visitor.pupil, now)
+    speakers = family(known, visitor.pupil, now, below)
     if speakers is None:
         return []
     return [

@@ -75,7 +75,7 @@ def _note(parts: Parts, caller: Caller, once: Once, pupil: str, did: Did, **note
 def silent(parts: Parts, session: Session, row: Transfer, now: datetime) -> list[Person]:
     """Give who hasn't yet answered all that this transfer asks of them; nobody, while it isn't known who decides."""
     known = parts.ledger.history(session, row.pupil).known
-    speaking = family(known, row.pupil, now)
+    speaking = family(known, row.pupil, now, parts.journal.first)
     if speaking is None:
         return []
     needs = requirements(policy_of(parts, session, row), row)

@@ -16,7 +16,7 @@ def told(*steps, **custody):
 
 
 def speaking(now=T, *steps, **custody):
-    return family(told(*steps, **custody), PUPIL, now)
+    return family(told(*steps, **custody), PUPIL, now, 0)
 
 
 @pytest.mark.parametrize(
@@ -73,10 +73,10 @@ def test_a5_the_pupil_is_alone_from_the_first_moment_of_the_18th_birthday():
 
 
 def test_nothing_is_known_without_a_custody():
-    assert family([], PUPIL, T) is None
+    assert family([], PUPIL, T, 0) is None
     story = Story()
     story.tell("GRANT", "g1")
-    assert family(story.events, PUPIL, T) is None
+    assert family(story.events, PUPIL, T, 0) is None
 
 
 @pytest.mark.parametrize(

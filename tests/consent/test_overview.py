@@ -12,11 +12,14 @@ FIRST, SECOND = 20, 30
 """Indices of the entries after the CUSTODY."""
 
 
-def seen(*steps, below=0, **custody):
+def seen(*steps, below=0, again=True, **custody):
+    custody = {"holders": ["g1", "g2"]} | custody
     story = Story()
-    story.tell("CUSTODY", "s1", **{"holders": ["g1", "g2"]} | custody)
+    story.tell("CUSTODY", "s1", **custody)
     for kind, by, said in steps:
         story.tell(kind, by, **said)
+    if below and again:
+        story.tell("CUSTODY", "s1", **custody)
     return overview(story.events, PUPIL, SCOPE, T, below)
 
 
@@ -140,6 +143,14 @@ def test_what_was_shown_before_a_rollback_is_to_be_shown_again():
         {Section.LVS: "b"},
         {},
     ]
+
+
+def test_nobody_is_known_to_decide_by_custody_from_below_a_rollback():
+    """K12: the newest one may be what was lost."""
+    before, since = (seen(("GRANT", "g1", {}), below=FIRST + 1, again=again) for again in (False, True))
+    assert (before.custody_known, before.missing) == (False, ())
+    assert (since.custody_known, since.missing) == (True, ("g1", "g2"))
+    assert [person.id for person in before.persons] == [person.id for person in since.persons]
 
 
 def test_an_objection_from_below_a_rollback_stands():

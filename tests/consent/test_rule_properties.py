@@ -8,7 +8,7 @@ from itertools import combinations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consent.events import Event, from_terms
+from consent.events import Event, Kind, from_terms
 from consent.fields import by_terms, read_by
 from consent.reasons import Reason
 from consent.rule import Granted, Refused, decide
@@ -51,13 +51,15 @@ births = st.sampled_from(["2015-01-01", "2010-06-01", "2009-01-01"])
 policies = st.sampled_from([policy(), policy("wettelijk"), policy("wettelijk", waiting_days=0)])
 
 
-def story(steps, birth="2015-01-01"):
+def story(steps, birth="2015-01-01", *, again=False):
     told = Story()
     told.tell("CUSTODY", "s1", holders=["g1"], birth_date=birth)
     told.tell("APPLIED", "r1")
     told.tell("GRANT", "g1", sections=SECTIONS, ground="explicit_consent")
     for kind, by, said in steps:
         told.tell(kind, by, **said)
+    if again:
+        told.tell("CUSTODY", "s1", holders=["g1"], birth_date=birth)
     return told.events
 
 
@@ -150,14 +152,17 @@ def test_the_rule_is_total_and_every_yes_shows_its_evidence(steps, birth, board,
 @given(histories, births, policies, st.data())
 def test_a_rollback_turns_no_no_into_a_yes_and_what_was_said_before_it_authorises_nothing(steps, birth, board, data):
     """K12."""
-    events = story(steps, birth)
+    events = story(steps, birth, again=data.draw(st.booleans()))
     below = data.draw(st.integers(0, 10 * len(events) + 10))
+    known = any(event.kind is Kind.CUSTODY and event.index >= below for event in events)
     for sections in (["okr"], ["support"], SECTIONS):
         found, before = put(events, sections, board, below), put(events, sections, board)
         if found:
             assert before
             assert all(index >= below for evidence in found.evidence for _, index in evidence.entries)
         elif before:
-            assert found.reason is Reason.SUSPENDED
-        else:
+            assert found.reason is (Reason.SUSPENDED if known else Reason.CUSTODY_UNKNOWN)
+        elif known:
             assert found.reason in (before.reason, Reason.SUSPENDED)
+        else:
+            assert found.reason.value <= Reason.CUSTODY_UNKNOWN.value

@@ -21,10 +21,11 @@ from handover.loss import approve, read_approval, read_statement
 from handover.parts import RESTORING, assemble
 from handover.release import Released, Withheld, release
 from handover.restoring import LOSS, RestoreRefused
+from tests import canary
 from tests.conftest import Databases
 from tests.faults.disaster import Service, programs_on_path, rows_of
 from tests.faults.story import FETCHES, File, granted_file, journal_of, ready_file, second_version
-from tests.region import Region
+from tests.region import Region, expect, now
 
 OKR = (Section.OKR,)
 PASSING = {"nonce", "idempotency", "attempt", "lease", "sweep", "message", "witness", "unshipped", "shipped", "epoch"}
@@ -54,6 +55,17 @@ def held(service: Service) -> dict[str, list[tuple[object, ...]]]:
 
 def withdraw(service: Service, file: File, *, destroy_now: bool = False) -> None:
     service.region.family("withdrawal", {"token": file.tokens[0], "sections": ["okr"], "destroy_now": destroy_now})
+
+
+def restate(service: Service, file: File) -> None:
+    """State again who holds gezag, as after a loss."""
+    today = now().date().isoformat()
+    holders = [
+        {"person": person, "name": canary.NAME, "mail": f"{canary.MAIL}1@gezin.test", "role": "guardian"}
+        for person in file.persons
+    ]
+    said = {"holders": holders, "evidence": {"kind": "gezagsregister", "date": today, "staff": "s-1"}}
+    expect(service.region.send("99AB00", "PUT", f"/v1/pupils/{file.pupil}/custody", said), 200)
 
 
 def asks(service: Service, file: File) -> Released | Withheld:
@@ -294,10 +306,17 @@ def test_after_a_loss_the_log_has_another_name_and_all_grants_are_suspended(
         assert parts.journal.checkpoint(session).startswith(b"overdracht.test/journal-2\n")
         rollback = parts.journal.read(session, parts.journal.first)
     assert (rollback.type, rollback.index) == (Kind.ROLLBACK, done.size)
+    assert asks(light, file) == Withheld("CUSTODY_UNKNOWN")
+    assert answered(light, file) == (None, [])
+    assert silent(light) == []  # nobody is reminded who may not decide any more
+    restate(light, file)
     assert asks(light, file) == Withheld("SUSPENDED")
     assert answered(light, file) == (None, [False])
     assert file.persons[0] in silent(light)
+    shown = light.region.show("99AB00", file.transfer)
+    assert (shown["applied"], shown["waiting_for"]) == (False, list(file.persons))
     light.region.post("99CD00", f"/v1/transfers/{file.transfer}/application", {})
+    assert light.region.show("99AB00", file.transfer)["applied"] is True
     light.region.answer(file.tokens[0], okr="yes", opp="yes", lvs="yes")
     assert answered(light, file) == ("yes", [True])
     assert file.persons[0] not in silent(light)
@@ -316,6 +335,8 @@ def test_a_backup_from_before_a_loss_leads_across_it(lossy: Lossy) -> None:
     done = light.restore(copies)
     assert held(light) == before
     assert (done.origin, done.lost) == ("overdracht.test/journal-2", ())
+    assert asks(light, file) == Withheld("CUSTODY_UNKNOWN")
+    restate(light, file)
     assert asks(light, file) == Withheld("SUSPENDED")
 
 
@@ -401,6 +422,7 @@ def test_a_newer_checkpoint_from_outside_freezes_the_service_until_it_is_restore
     light.region.parts.close()
     assert light.restore(copies, replace=True, approvals=approvals(light, *people)).lost
     assert light.region.http.get("/v1/health").get_json() == {"status": "ok"}
+    restate(light, file)
     assert asks(light, file) == Withheld("WITHDRAWN")  # it stood in the second place, and every no counts
 
 
