@@ -6,7 +6,7 @@ A part is bound to its place by the additional data: log, index, part and leaf h
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import date
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
@@ -92,6 +92,51 @@ def seal_parts(
     by = {"staff": (BY_PERSON, person), "family": about, "service": (CLEAR, None)}[entry.actor.kind]
     keys = {"subject": about, "actor": by, "terms": about}
     return {part: _seal(parts[part], *keys[part], part_aad(part, place)) for part in PARTS}
+
+
+class Rows(NamedTuple):
+    """What an entry becomes in each table of the journal, at its place."""
+
+    place: Place
+    leaf: dict[str, object]
+    part: dict[str, object]
+    lookup: dict[str, object]
+    boards: list[dict[str, object]]
+
+
+def rows_of(
+    entry: Entry,
+    parts: Mapping[str, bytes],
+    numbers: tuple[int | None, Mapping[str, int]],
+    keys: tuple[OwnerKey | None, OwnerKey | None],
+    place: Place,
+    leaf: bytes,
+    day: date,
+) -> Rows:
+    """Write an entry's rows: its parts sealed, and beside them what stands in clear.
+
+    `numbers` are the pupil's running number and each board's, `keys` the pupil's and the person's.
+    """
+    _, index, hashed = place
+    pupil, person = keys
+    clear: dict[str, object] = {
+        "idx": index,
+        "type": entry.type,
+        "day": day,
+        "sections": section_bits(entry.sections),
+        "ground": entry.ground,
+        "outcome": entry.outcome,
+        "school": entry.school,
+        "pupil_tag": pupil and pupil.tag,
+        "actor_tag": person and person.tag,
+    }
+    return Rows(
+        place,
+        {"idx": index, "leaf": leaf, "hash": hashed},
+        {"idx": index, **seal_parts(parts, entry, pupil, person, place)},
+        {**clear, "book": entry.book, "number": numbers[0]},
+        [board_row(entry, clear, *each) for each in numbers[1].items()],
+    )
 
 
 def put_together(row: Stored, parts: Mapping[str, bytes | None]) -> Opened:
