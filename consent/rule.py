@@ -251,11 +251,12 @@ def _by_law(case: Case, section: Section, _: Ground) -> _Found:
 def _inzage(case: Case, section: Section, person: str) -> Event | Reason:
     """Find this reader's first inzage of the present version, when the waiting time is over or waived."""
     theirs = [event for event in case.here if event.by.person == person]
-    shown = [event for event in theirs if event.kind is Kind.INZAGE and section in (event.versions or {})]
+    inzages = [(event, (event.versions or {}).get(section)) for event in theirs if event.kind is Kind.INZAGE]
+    shown = [(event, version) for event, version in inzages if version]
     if not shown:
         return Reason.INZAGE_MISSING
     present = case.question.versions.get(section)
-    exact = [event for event in shown if (event.versions or {})[section] == present]
+    exact = [event for event, version in shown if version == present]
     if not exact:
         return Reason.INZAGE_OTHER_VERSION
     first = exact[0]
@@ -268,10 +269,7 @@ def _by_consent(case: Case, section: Section, need: Ground) -> _Found:
     """(12) Judge a section that needs everybody's yes."""
     entries: list[Event] = []
     obstacles = list(_noes(case, section))
-    objectors = {obstacle.person for obstacle in obstacles}
     for person in case.family.deciders:
-        if person in objectors:
-            continue
         answer = _yes(case, section, need, person)
         if isinstance(answer, Event):
             entries.append(answer)
@@ -355,7 +353,7 @@ def _near_misses(case: Case, section: Section, person: str) -> Iterator[Reason]:
     for scope, answers in case.answers.get(person, {}).items():
         differing = [reason for reason, a, b in zip(mismatches, scope, case.scope, strict=True) if a != b]
         if len(differing) == 1 and any(is_live(grant, case.now) for grant in answers.grants.get(section, ())):
-            yield differing[0]
+            yield from differing
 
 
 def _by_view(case: Case, section: Section, _: Ground) -> _Found:

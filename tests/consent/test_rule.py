@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import pytest
 
 from consent.answers import successors
 from consent.reasons import REMEDIES, Reason
-from consent.rule import Granted, Refused, allows
-from consent.terms import PolicyKind, Section
-from tests.consent.story import DEFAULTS, Story, answer, cases
+from consent.rule import Evidence, Granted, Refused, allows, decide
+from consent.terms import EmergencyGround, Ground, PolicyKind, Section
+from tests.consent.story import DEFAULTS, Story, T, answer, cases, policy, question
 
 # The numbers of the table of cases; 32, 40 and 43 aren't given out.
 NUMBERS = {*range(1, 32), *range(33, 40), 41, 42, *range(44, 54)}
@@ -18,13 +20,44 @@ def test_the_table_of_cases(case):
         assert found
         asked = case.get("ask", {}).get("sections", ["okr", "lvs"])
         assert [evidence.section for evidence in found.evidence] == [s for s in Section if s in asked]
-        assert all(evidence.entries and evidence.source for evidence in found.evidence)
+        assert all(evidence.source for evidence in found.evidence)
+        assert {evidence.section: relied_on(evidence) for evidence in found.evidence} == dict(
+            case["relies"] if isinstance(case["relies"], dict) else dict.fromkeys(asked, case["relies"])
+        )
     else:
         assert isinstance(found, Refused)
         assert not found
         assert found.reason.name == case["expect"], found
-        assert list(found.detail.sections) == case.get("sections", list(found.detail.sections))
-        assert list(found.detail.persons) == case.get("persons", list(found.detail.persons))
+        assert [str(section) for section in found.detail.sections] == case["sections"]
+        assert list(found.detail.persons) == case["persons"]
+
+
+def relied_on(evidence: Evidence) -> list[int]:
+    """Give the places in the story of the entries relied on."""
+    return [index // 10 - 1 for _, index in evidence.entries]
+
+
+def test_what_is_no_section_is_never_released():
+    story = Story()
+    story.tell("CUSTODY", "s1")
+    story.tell("APPLIED", "r1")
+    story.tell("GRANT", "g1")
+    asked = question(["okr"])
+    assert decide(asked, story.events, 3, policy(), T, 0)
+    found = decide(replace(asked, sections=(*asked.sections, "diary")), story.events, 3, policy(), T, 0)
+    assert found == Refused(Reason.EMPTY_REQUEST)
+
+
+def test_of_two_emergencies_the_first_names_the_ground():
+    story = Story()
+    story.tell("CUSTODY", "s1")
+    story.tell("EMERGENCY", "s1", at="T-2h")
+    story.tell("EMERGENCY", "s1", at="T-1h", emergency=EmergencyGround.MELDCODE)
+    found = decide(question(["okr"]), story.events, 3, policy(), T, 0)
+    assert isinstance(found, Granted)
+    assert [(evidence.ground, evidence.source, relied_on(evidence)) for evidence in found.evidence] == [
+        (Ground.EMERGENCY, EmergencyGround.VITAL_INTEREST, [1, 2])
+    ]
 
 
 def test_every_number_of_the_table_has_its_case():
