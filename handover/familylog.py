@@ -34,7 +34,7 @@ _CLOSES: Final = frozenset({Did.DELIVERED, Did.ABORTED, Did.UNKNOWN})
 _DONE: Final = frozenset({None, "granted", "paper"})
 """Outcomes of what was done; every other one is why it wasn't."""
 
-_YES: Final = frozenset({Kind.GRANT, Kind.VIEW})
+_YES: Final = frozenset({Kind.GRANT, Kind.VIEW, Kind.COURT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class Log:
         return [row for entry in reversed(self.entries) for row in self._rows(entry)]
 
     def _rows(self, entry: Opened) -> Iterator[Row]:
-        by_family = entry.actor is not None and entry.actor.kind == "family" and entry.type != Kind.COURT
+        by_family = entry.actor is not None and entry.actor.kind == "family"
         if entry.type in sentences.NOT_SHOWN or by_family:
             return
         if entry.type != Did.RELEASE:
@@ -126,6 +126,8 @@ class Log:
             relied = [self._by_index[at] for one in these for at in one["entries"] if at in self._by_index]
             yes = max((one.recorded_at for one in relied if one.type in _YES), default=None)
             said = sentences.RELEASED + sentences.GROUNDS[ground]
+            if any(one.type == Kind.COURT for one in relied):
+                said += sentences.BY_COURT
             words = {"purpose": sentences.purpose_said(str(entry.terms["purpose"]))}
             yield self._row(
                 entry,

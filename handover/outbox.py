@@ -88,6 +88,31 @@ TEXTS: Final = {
             "Bent u het er niet mee eens, of klopt er iets niet? Ga naar {origin} of bel de school.\n"
             "U beslist zelf, ook als een ander al geantwoord heeft.\n"
         ),
+    "court": (
+        "De rechter heeft beslist over de overstap van uw kind",
+        (
+            "Een rechter heeft beslist in plaats van iemand die meebeslist over de overstap van uw kind.\n"
+            "De school heeft dat vastgelegd. Twee medewerkers hebben de beslissing van de rechter gezien.\n"
+            "Bent u zelf de leerling? Dan gaat het om uw eigen gegevens.\n"
+            "Klopt er iets niet? Bel meteen de school, of ga naar {origin}.\n"
+            "U kunt ook naar de functionaris gegevensbescherming (FG) van het schoolbestuur gaan.\n"
+        ),
+    ),
+    "court_dpo": (
+        "School {school} heeft een beslissing van een rechter vastgelegd",
+        (
+            "School {school} heeft vastgelegd dat een rechter besliste in plaats van een ouder of voogd.\n"
+            "Het gaat om nummer {entry} in het logboek. Vraag de school om de beslissing, en kijk of het klopt.\n"
+        ),
+    ),
+    "successor": (
+        "De nieuwe school van uw kind heeft een andere code",
+        (
+            "De school waar de gegevens van uw kind naartoe gaan, heeft een andere code. Bijvoorbeeld door een fusie.\n"
+            "Wat u eerder hebt gekozen, geldt nu voor de school met de nieuwe code.\n"
+            "Wilt u dat niet, of klopt er iets niet? Ga naar {origin} of bel de school. U kunt uw keuze veranderen.\n"
+        ),
+    ),
     ),
     "reminder": (
         "Wilt u nog antwoord geven over de overstap van uw kind?",

@@ -43,6 +43,8 @@ class Action(StrEnum):
     RECORD_PAPER = "record_paper"
     FLAG_PUPIL = "flag_pupil"
     HOLD_PUPIL = "hold_pupil"
+    RECORD_COURT = "record_court"
+    RECORD_SUCCESSOR = "record_successor"
 
 
 _DESK = frozenset({Action.SEE_TRANSFERS, Action.CONFIRM_APPLICATION, Action.ACKNOWLEDGE})

@@ -87,6 +87,10 @@ GROUNDS: Final[dict[str, Said]] = {
         "De schrijver wilde op {day} dat dit meeging.", "The writer wanted this to go along, as said on {day}."
     ),
 }
+BY_COURT: Final = Said(
+    "Een rechter besliste daarbij in plaats van een ouder of voogd.",
+    "A court decided there in the place of a parent or guardian.",
+)
 OUTCOMES: Final[dict[str, Said]] = {
     "aborted": Said(
         "Het sturen is afgebroken. Misschien is een deel toch aangekomen.",
@@ -208,10 +212,15 @@ LINES: Final[dict[int, Said]] = {
     Kind.CUSTODY: Said(
         "{who} heeft vastgelegd wie het gezag over uw kind heeft.", "{who} recorded who holds parental authority."
     ),
-    Kind.COURT: Said("Een rechter heeft in plaats van een ouder beslist.", "A court decided in the place of a parent."),
+    Did.COURT_RECORDED: Said(
+        "{who} heeft vastgelegd dat een rechter besliste in plaats van een ouder of voogd. Het gaat om: {sections}.",
+        "{who} recorded that a court decided in the place of a parent or guardian. It is about: {sections}.",
+    ),
     Kind.SUCCESSOR: Said(
-        "{who} heeft gezegd dat de nieuwe school een andere code kreeg.",
-        "{who} said that the new school has a new code.",
+        "{who} heeft vastgelegd dat de nieuwe school verdergaat onder een andere code. "
+        "Wat eerder is gekozen, geldt nu voor die school.",
+        "{who} recorded that the new school goes on under another code. "
+        "What was chosen before now counts for that school.",
     ),
     Kind.EMERGENCY: Said(
         "Twee medewerkers hebben besloten dat dit met haast naar de andere school mag: {sections}.",
@@ -251,7 +260,7 @@ NOT_SHOWN: Final = frozenset(
         *(Did.REQUEST_ANSWERED, Did.REQUEST_REMINDED, Did.REMINDED),
         # Told with the entry that they belong to.
         *(Did.DELIVERED, Did.ABORTED, Did.UNKNOWN, Did.SHRED_INTENT),
-        *(Did.EMERGENCY_PROPOSED, Did.EMERGENCY_CONFIRMED, Did.EMERGENCY_ENDED),
+        *(Did.EMERGENCY_PROPOSED, Did.EMERGENCY_CONFIRMED, Did.EMERGENCY_ENDED, Kind.COURT),
     }
 )
 

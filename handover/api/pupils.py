@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from handover import custody, holds, season
-from handover.api import schemas
+from handover import custody, holds, season, successions
+from handover.api import courtforms, schemas
 from handover.api.door import Blueprint, caller, once, parts, signed
 from handover.roles import Action
 
@@ -62,3 +62,12 @@ def hold(body: dict[str, Any], pupil: str) -> dict[str, Any]:
 def lift_hold(body: dict[str, Any], pupil: str, event: str) -> dict[str, Any]:
     """Lift a hold, by two members of staff."""
     return holds.lift(parts(), caller(), once(caller().school), pupil, event, body)
+
+
+@blueprint.route("/<string(maxlength=64):pupil>/successors", methods=["POST"])
+@signed(Action.RECORD_SUCCESSOR)
+@blueprint.arguments(courtforms.Succession)
+@blueprint.response(201, courtforms.SuccessionOut)
+def follow_on(body: dict[str, Any], pupil: str) -> dict[str, Any]:
+    """Record under which code a receiver goes on, so that what the family said of it still counts."""
+    return successions.follow_on(parts(), caller(), once(caller().school), pupil, body)

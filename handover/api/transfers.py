@@ -5,8 +5,8 @@ from typing import Any
 from flask import Response, request
 
 from consent.terms import Section
-from handover import invitations, objections, overview, release, transfers
-from handover.api import schemas
+from handover import courts, invitations, objections, overview, release, transfers
+from handover.api import courtforms, schemas
 from handover.api.door import Blueprint, caller, once, parts, signed, stream_body
 from handover.bundles import LARGEST, upload
 from handover.errors import RequestRefused
@@ -130,3 +130,12 @@ def ask_release(body: dict[str, Any], transfer: str) -> Response:
 def acknowledge(body: dict[str, Any], transfer: str) -> dict[str, Any]:
     """Confirm receipt and say whether the pupil is placed (receiver)."""
     return transfers.acknowledge(parts(), caller(), once(_me()), transfer, body)
+
+
+@blueprint.route("/<string(maxlength=64):transfer>/court", methods=["POST"])
+@signed(Action.RECORD_COURT)
+@blueprint.arguments(courtforms.Court)
+@blueprint.response(200, courtforms.CourtOut)
+def take_down_ruling(body: dict[str, Any], transfer: str) -> dict[str, Any]:
+    """Take down a court's ruling that stands in for one holder's answers (sender). Everybody concerned is told."""
+    return courts.take_down(parts(), caller(), once(_me()), transfer, body)

@@ -155,6 +155,15 @@ class Story:
         return counts
 
 
+def merged(region: Region) -> tuple[str, str]:
+    """Let a new board have two locations, of which the first one has ended its keys: gives both codes."""
+    number = 40 + sum(code.startswith("vo-samen") for code in region.boards)
+    old, new = f"{number}EE00", f"{number}EE01"
+    region.board(f"vo-samen-{number}", old, new)
+    region.publish(old, "seal", state="revoked")
+    return old, new
+
+
 @contextmanager
 def later(**ahead: float) -> Iterator[None]:
     """Go through the block so much later: `later(days=15)`."""

@@ -251,7 +251,7 @@ ENTRY = Opened(
         ({"type": 0x7E}, "De mentor van school 22BB00 (VO) heeft iets met het dossier gedaan."),
         ({"type": 0x7E, "actor": None}, "Een medewerker van school 22BB00 (VO) heeft iets met het dossier gedaan."),
         ({"type": 0x7E, "actor": None, "school": None}, "Een medewerker heeft iets met het dossier gedaan."),
-        ({"type": Kind.COURT, "actor": Actor("family", "c", {"role": "court"})}, "Een rechter heeft"),
+        ({"type": Kind.COURT, "actor": Actor("family", "c", {"role": "court"})}, None),
         ({"type": Did.EMERGENCY_CONFIRMED}, None),
         ({"actor": Actor("family", "g", {"role": "guardian"})}, None),
     ],

@@ -46,6 +46,14 @@ _PAPER: Final = {
     "collected": "paper",
     "signed_on": "2026-01-05",
 }
+_COURT: Final = {
+    "court": "RBMNE",
+    "stands_for": ABSENT,
+    "sections": ["okr"],
+    "decided_on": "2026-01-05",
+    "scan": SHA,
+    "second": "s-2",
+}
 _T: Final = "/v1/transfers/<string(maxlength=64):transfer>"
 
 SIGNED: Final[dict[tuple[str, str], Signed]] = {
@@ -75,6 +83,10 @@ SIGNED: Final[dict[tuple[str, str], Signed]] = {
         Action.RELEASE_IN_EMERGENCY, "sender", {}
     ),
     ("POST", f"{_T}/emergency/<string(maxlength=64):event>/end"): Signed(Action.RELEASE_IN_EMERGENCY, "sender", {}),
+    ("POST", f"{_T}/court"): Signed(Action.RECORD_COURT, "sender", _COURT),
+    ("POST", "/v1/pupils/<string(maxlength=64):pupil>/successors"): Signed(
+        Action.RECORD_SUCCESSOR, "board", {"receiver": VO, "successor": OTHER}
+    ),
     ("GET", f"{_T}/paper"): Signed(Action.RECORD_PAPER, "sender"),
     ("POST", f"{_T}/paper"): Signed(Action.RECORD_PAPER, "sender", _PAPER),
     ("GET", "/v1/requests"): Signed(Action.SEE_REQUESTS, "nobody's"),
@@ -289,7 +301,9 @@ def test_the_roles_are_these_and_may_do_this() -> None:
     }
     care = desk | sending | {"see_requests", "invoke_law", "ask_release", "release_in_emergency", "record_paper"}
     assert {str(role): set(map(str, actions)) for role, actions in MAY.items()} == {
-        "principal": care | {"decide_objection", "decide_request", "flag_pupil", "hold_pupil"},
+        "principal": care
+        | {"decide_objection", "decide_request", "flag_pupil", "hold_pupil"}
+        | {"record_court", "record_successor"},
         "internal_supervisor": care,
         "care_coordinator": care,
         "teacher": {"see_transfers"},
@@ -299,7 +313,7 @@ def test_the_roles_are_these_and_may_do_this() -> None:
         "transition_coach": {"see_transfers", "ask_release"},
         "administration": desk | sending,
     }
-    assert len(Action) == 18
+    assert len(Action) == 20
 
 
 def test_a_holder_who_was_taken_out_has_no_way_in_any_more(standing: Story) -> None:

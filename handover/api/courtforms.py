@@ -1,0 +1,41 @@
+"""The forms of what a school records about a court's ruling, and about a receiver that goes on under another code."""
+
+from marshmallow import Schema, fields, validate
+
+from handover.api.schemas import IDENTIFIER, SCHOOL, SHA256, sections
+from handover.courts import COURTS
+
+
+class Court(Schema):
+    """Which court decided in whose place, when, on which sections, until when, with the ruling's scan and a second."""
+
+    court = fields.String(required=True, validate=validate.OneOf(list(COURTS)))
+    stands_for = fields.String(required=True, validate=IDENTIFIER)
+    sections = sections()
+    decided_on = fields.Date(required=True)
+    until = fields.AwareDateTime(format="iso")
+    scan = fields.String(required=True, validate=SHA256)
+    second = fields.String(required=True, validate=IDENTIFIER)
+
+
+class CourtOut(Schema):
+    """What counts from now on, until when, and how many of the family were told."""
+
+    event = fields.String()
+    sections = fields.List(fields.String())
+    until = fields.String()
+    told = fields.Integer()
+
+
+class Succession(Schema):
+    """The code that a receiver had, and the one that it has."""
+
+    receiver = fields.String(required=True, validate=SCHOOL)
+    successor = fields.String(required=True, validate=SCHOOL)
+
+
+class SuccessionOut(Schema):
+    """The event that says so, and how many of the family were told."""
+
+    event = fields.String()
+    told = fields.Integer()
