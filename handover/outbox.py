@@ -51,6 +51,24 @@ TEXTS: Final = {
             "Klopt het niet? Laat het de school binnen 7 dagen weten, of ga naar {origin}.\n"
         ),
     ),
+    "address": (
+        "De school heeft uw mailadres veranderd",
+        (
+            "De school heeft een ander mailadres van u opgeschreven. Vanaf nu schrijven wij naar het nieuwe adres.\n"
+            "Hebt u dit niet zelf gevraagd? Bel meteen de school.\n"
+            "U kunt ook naar de functionaris gegevensbescherming (FG) van het schoolbestuur gaan.\n"
+        ),
+    ),
+    "address_later": (
+        "De school wil uw mailadres veranderen",
+        (
+            "De school heeft een ander mailadres van u opgeschreven. Twee medewerkers hebben dat samen gedaan.\n"
+            "Tot en met {until} schrijven wij naar het oude adres. Daarna schrijven wij naar het nieuwe adres.\n"
+            "Uw antwoorden blijven staan, en uw code blijft werken.\n"
+            "Hebt u dit niet zelf gevraagd? Bel meteen de school, voor die dag.\n"
+            "U kunt ook naar de functionaris gegevensbescherming (FG) van het schoolbestuur gaan.\n"
+        ),
+    ),
     "emergency": (
         "Gegevens van uw kind mogen met spoed naar een andere school",
         (
@@ -70,24 +88,6 @@ TEXTS: Final = {
             "Kijk of dit terecht was.\n"
         ),
     ),
-    "paper_own": (
-        "De school heeft uw antwoord van papier overgenomen",
-        (
-            "De school heeft een papier met uw antwoord over de overstap van uw kind, en heeft dat overgenomen.\n"
-            "Een nee telt meteen. Een ja telt pas na {starts}.\n"
-            "Klopt het niet? Of hebt u niets ingevuld? Ga dan naar {origin} en vul deze code in:\n\n{token}\n\n"
-            "Daar geeft u zelf antwoord. Dat gaat voor het papier. U kunt ook de school bellen.\n"
-            "De code werkt tot en met {until}. Geef de code aan niemand anders.\n"
-        ),
-    ),
-    "paper": (
-        "Iemand heeft op papier antwoord gegeven over uw kind",
-        (
-            "Iemand die meebeslist over de overstap van uw kind, heeft op papier antwoord gegeven.\n"
-            "De school heeft dat overgenomen. Een nee telt meteen. Een ja telt pas na {starts}.\n"
-            "Bent u het er niet mee eens, of klopt er iets niet? Ga naar {origin} of bel de school.\n"
-            "U beslist zelf, ook als een ander al geantwoord heeft.\n"
-        ),
     "court": (
         "De rechter heeft beslist over de overstap van uw kind",
         (
@@ -113,6 +113,24 @@ TEXTS: Final = {
             "Wilt u dat niet, of klopt er iets niet? Ga naar {origin} of bel de school. U kunt uw keuze veranderen.\n"
         ),
     ),
+    "paper_own": (
+        "De school heeft uw antwoord van papier overgenomen",
+        (
+            "De school heeft een papier met uw antwoord over de overstap van uw kind, en heeft dat overgenomen.\n"
+            "Een nee telt meteen. Een ja telt pas na {starts}.\n"
+            "Klopt het niet? Of hebt u niets ingevuld? Ga dan naar {origin} en vul deze code in:\n\n{token}\n\n"
+            "Daar geeft u zelf antwoord. Dat gaat voor het papier. U kunt ook de school bellen.\n"
+            "De code werkt tot en met {until}. Geef de code aan niemand anders.\n"
+        ),
+    ),
+    "paper": (
+        "Iemand heeft op papier antwoord gegeven over uw kind",
+        (
+            "Iemand die meebeslist over de overstap van uw kind, heeft op papier antwoord gegeven.\n"
+            "De school heeft dat overgenomen. Een nee telt meteen. Een ja telt pas na {starts}.\n"
+            "Bent u het er niet mee eens, of klopt er iets niet? Ga naar {origin} of bel de school.\n"
+            "U beslist zelf, ook als een ander al geantwoord heeft.\n"
+        ),
     ),
     "reminder": (
         "Wilt u nog antwoord geven over de overstap van uw kind?",

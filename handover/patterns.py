@@ -91,6 +91,16 @@ PATTERNS: Final = (
         "Een antwoord is overgenomen van papier of uit een gesprek. Het gezin gaf het niet zelf door.",
     ),
     Pattern(
+        "court",
+        "A court's ruling was taken down in the place of a parent's answer.",
+        "Er is vastgelegd dat een rechter besliste in plaats van een ouder.",
+    ),
+    Pattern(
+        "changed_address",
+        "The mail address was changed of somebody who had spoken: whoever reads it answers as that person.",
+        "Het mailadres is veranderd van iemand die al iets had gezegd. Wie de mail leest, antwoordt als die persoon.",
+    ),
+    Pattern(
         "not_acknowledged",
         f"A file arrived, and {ACKNOWLEDGED_WITHIN.days} days later nobody had confirmed it.",
         f"Een dossier is aangekomen, en na {ACKNOWLEDGED_WITHIN.days} dagen heeft niemand dat bevestigd.",
@@ -214,6 +224,16 @@ def _paper(found: Found, at: datetime) -> Iterator[Hit]:
         yield from _alone(found, at)
 
 
+def _court(found: Found, at: datetime) -> Iterator[Hit]:
+    if found.type == int(Did.COURT_RECORDED):
+        yield from _alone(found, at)
+
+
+def _changed_address(found: Found, at: datetime) -> Iterator[Hit]:
+    if found.type == int(Did.ADDRESS_CHANGED) and (found.terms or {}).get("second"):
+        yield from _alone(found, at)
+
+
 @dataclass(slots=True)
 class _Flagged:
     """Finds requests for children that their school flagged; a child is unsealed once per run."""
@@ -287,6 +307,8 @@ FINDERS: Final[dict[str, Callable[[Parts], Finder]]] = {
     "attempts": lambda _: _Crowd(lambda f: f.type == int(Did.ATTEMPT), ATTEMPTS, DAY),
     "emergency": lambda _: _emergency,
     "paper": lambda _: _paper,
+    "changed_address": lambda _: _changed_address,
+    "court": lambda _: _court,
     "not_acknowledged": _Unacknowledged,
     "new_keys": _NewKeys,
 }

@@ -186,6 +186,10 @@ LINES: Final[dict[int, Said]] = {
         "{who} entered an answer on paper. A colleague was witness.",
     ),
     Did.GROUP_SET: Said("{who} heeft de groep van uw kind ingevuld.", "{who} filled in your child's class."),
+    Did.ADDRESS_CHANGED: Said(
+        "{who} heeft een ander mailadres opgeschreven van iemand die meebeslist.",
+        "{who} noted another mail address of somebody who decides.",
+    ),
     Did.ACKNOWLEDGED: Said("{who} heeft gezegd dat het dossier er is.", "{who} said that the file has arrived."),
     Did.AUDIT_SEARCHED: Said(
         "{who} heeft in het logboek van uw kind gekeken. Het dossier zelf is daar niet te zien.",
