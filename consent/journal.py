@@ -13,120 +13,50 @@ An act that fails before (4) leaves nothing. One that fails after it stands in t
 the next start does what is missing. An erased pupil's key is destroyed after (6), by the act or by the next start.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import BinaryIO
 
-from sqlalchemy import Engine, bindparam, delete, func, insert, select, update
+from sqlalchemy import Engine, bindparam, delete, select
 from sqlalchemy.orm import Session
 
 from consent import tree
+from consent.act import Act
 from consent.db import reading, writing
 from consent.entry import (
     ERASE,
     ERASURES,
-    PARTS,
     SEES,
     STAFF_ERASED,
     WHOLE,
     Actor,
     Appended,
     Entry,
-    Leaf,
     Opened,
     Told,
-    commitment,
-    print_parts,
-    section_bits,
 )
-from consent.erasing import boards_seeing, check_gone, doom, doomed, empty_pupil, empty_staff, listed
-from consent.errors import Destroyed, IntegrityBroken, KeyUnknown, PupilUnknown, StartRefused, YearOpen
+from consent.erasing import boards_seeing, doom, doomed, empty_pupil, empty_staff, listed
+from consent.errors import Destroyed, IntegrityBroken, KeyUnknown, StartRefused, YearOpen
 from consent.export import export, lines
 from consent.keystore import KeyStore, OwnerKey
-from consent.locks import lock_schools
+from consent.locks import lock_pupils, lock_schools
+from consent.marks import HighWater, Numbers
+from consent.numbers import missing, newest_of_boards, of_journal, unacknowledged
+from consent.opened import keys_for, open_entries
 from consent.owners import staff_owner, year_at
-from consent.sealing import LEAF, LOOKUP, PART, STORED, Stored, board_row, open_parts, put_together, seal_parts, stored
+from consent.sealing import LOOKUP, STORED, Stored, stored
 from consent.search import Criteria, Found, find
-from consent.tables import JournalBoard, JournalErasure, JournalLeaf, JournalLookup, Pupil, core
+from consent.tables import JournalErasure, JournalLeaf, JournalLookup
 from crypto.checkpoint import Receipt, parse_checkpoint, print_receipt
 from crypto.encoding import JSON
 from crypto.keys import SignKey
-from crypto.merkle import EMPTY_ROOT, consistency, inclusion, leaf_hash
+from crypto.merkle import EMPTY_ROOT, consistency, inclusion
 
 __all__ = ["Act", "Actor", "Appended", "Criteria", "Entry", "Found", "Journal", "Opened", "Told"]
 
-_BOARD, _PUPIL = core(JournalBoard), core(Pupil)
-_ADD_LEAF, _ADD_PART, _ADD_LOOKUP, _ADD_BOARDS = insert(LEAF), insert(PART), insert(LOOKUP), insert(_BOARD)
 _OF_PUPIL = STORED.where(LOOKUP.c.pupil_tag == bindparam("tag"))
 _OF_PUPIL_IN_BOOK = _OF_PUPIL.where(LOOKUP.c.book == bindparam("book"))
-_LAST_NUMBER = select(func.max(LOOKUP.c.number)).where(LOOKUP.c.pupil_tag == bindparam("tag"))
-_LAST_OF_BOARD = select(func.max(_BOARD.c.number)).where(_BOARD.c.board == bindparam("board"))
-_LOCK_PUPIL = (
-    update(_PUPIL).where(_PUPIL.c.id == bindparam("pupil")).values(version=_PUPIL.c.version + 1).returning(_PUPIL.c.id)
-)
-
-
-@dataclass(slots=True)
-class Act:
-    """One use case's transaction. `now` was read after the locks; nobody but the journal commits `session`."""
-
-    session: Session
-    now: datetime
-    _journal: "Journal"
-    _head: tree.Head | None = None
-    _boards: dict[str, int] = field(default_factory=dict)
-    _numbers: dict[str, int] = field(default_factory=dict)
-
-    def append(self, entry: Entry) -> Appended:
-        """Append an entry; from here on the head is locked until the act ends.
-
-        Raises `KeyUnknown` for a pupil without a key and `Destroyed` for an erased pupil or person.
-        """
-        head = self._head = self._head or self._journal.lock_head(self.session)
-        boards = {board: self._next_of_board(board) for board in sorted({*entry.boards, *entry.told})}
-        pupil = self._journal.pupil_key(self.session, entry.pupil) if entry.pupil is not None else None
-        number = self._next_of_pupil(pupil) if pupil and entry.numbered else None
-        person = self._journal.person_key(entry.actor, self.now)
-        parts = print_parts(entry, number, boards, self.now)
-        leaf = Leaf(entry.type, *(commitment(part, parts[part]) for part in PARTS)).print()
-        index, hashed = head.size, leaf_hash(leaf)
-        head.append(hashed)
-        sealed = seal_parts(parts, entry, pupil, person, (self._journal.name, index, hashed))
-        connection = self.session.connection()
-        connection.execute(_ADD_LEAF, {"idx": index, "leaf": leaf, "hash": hashed})
-        connection.execute(_ADD_PART, {"idx": index, **sealed})
-        clear = {
-            "idx": index,
-            "type": entry.type,
-            "day": self.now.date(),
-            "sections": section_bits(entry.sections),
-            "ground": entry.ground,
-            "outcome": entry.outcome,
-            "school": entry.school,
-            "pupil_tag": pupil and pupil.tag,
-            "actor_tag": person and person.tag,
-        }
-        connection.execute(_ADD_LOOKUP, {**clear, "book": entry.book, "number": number})
-        if boards:
-            connection.execute(_ADD_BOARDS, [board_row(entry, clear, *each) for each in boards.items()])
-        return Appended(index, hashed)
-
-    def _next_of_board(self, board: str) -> int:
-        last = self._boards.get(board)
-        if last is None:
-            last = self.session.connection().scalar(_LAST_OF_BOARD, {"board": board}) or 0
-        self._boards[board] = last + 1
-        return last + 1
-
-    def _next_of_pupil(self, pupil: OwnerKey) -> int:
-        # Never below what the key store acknowledged: a number that was taken away leaves its gap.
-        last = self._numbers.get(pupil.owner)
-        if last is None:
-            last = max(self.session.connection().scalar(_LAST_NUMBER, {"tag": pupil.tag}) or 0, pupil.number)
-        self._numbers[pupil.owner] = last + 1
-        return last + 1
 
 
 class Journal:
@@ -157,32 +87,56 @@ class Journal:
 
     @contextmanager
     def act(
-        self, *, schools_shared: Iterable[str] = (), schools_exclusive: Iterable[str] = (), pupil: str | None = None
+        self,
+        *,
+        schools_shared: Iterable[str] = (),
+        schools_exclusive: Iterable[str] = (),
+        pupil: str | None = None,
+        pupils: Iterable[str] = (),
     ) -> Iterator[Act]:
         """Carry out one use case: everything in the block is committed and acknowledged, or nothing happened.
 
         `schools_shared` and `schools_exclusive` lock those schools' keys against a change, or for one. `pupil` locks
-        the pupil; raises `PupilUnknown` where there is none.
+        the pupil, `pupils` several of them; raises `PupilUnknown` where there is none.
         """
         with Session(self._main, expire_on_commit=False) as session:
             with session.begin():
-                connection = session.connection()  # begins now: on SQLite this is the lock
+                session.connection()  # begins now: on SQLite this is the lock
                 lock_schools(session, frozenset(schools_shared), frozenset(schools_exclusive))  # (1)
-                if pupil is not None and connection.scalar(_LOCK_PUPIL, {"pupil": pupil}) is None:
-                    raise PupilUnknown("there is no such pupil")
+                lock_pupils(session, pupils if pupil is None else (pupil, *pupils))
                 act = Act(session, self._clock(), self)  # (2)
                 yield act  # (3)
                 head = act._head
                 root = tree.save(session, head, self.origin, self._sign_key) if head else EMPTY_ROOT  # (4)
             if head:
-                self._acknowledge(head.size, root, act._numbers)
+                self._acknowledge(act._since, head.size, root, Numbers(act._numbers, act._boards))
+            elif act.repeated:
+                self.start()
             if "erased" in session.info:
                 self._finish_erasures()
 
-    def _acknowledge(self, size: int, root: bytes, numbers: Mapping[str, int]) -> None:
+    def _acknowledge(self, since: int, size: int, root: bytes, numbers: Numbers) -> None:
+        """Do (5) and (6) for the entries from `since` on, and for those before it that nobody acknowledged yet."""
         if self._ship:
             self._ship()  # (5)
-        self._keystore.raise_mark(size, root, numbers)  # (6)
+        if not self._keystore.raise_mark(size, root, numbers, since=since):  # (6)
+            since = self._mark().size
+            numbers = unacknowledged(self._main, self._keystore, self.name, since, size)
+            self._keystore.raise_mark(size, root, numbers, since=since)
+
+    def _mark(self) -> HighWater:
+        mark = self._keystore.mark()
+        if mark is None:
+            raise StartRefused(StartRefused.NO_MARK, "the key store was never initialised")
+        return mark
+
+    def newest_of_boards(self, session: Session, boards: Iterable[str], size: int) -> dict[str, int]:
+        """Give boards' newest numbers, for an append to a journal of this size under the head's lock."""
+        return newest_of_boards(session, self._keystore, boards, after_loss=size == self.first)
+
+    def missing(self, session: Session, boards: Iterable[str] | None = None) -> dict[str, tuple[int, int]]:
+        """Find boards, of these or of all, of which acknowledged entries are missing: among which of their numbers."""
+        return missing(session, self._main, self._keystore, boards)
 
     def lock_head(self, session: Session) -> tree.Head:
         """Lock the head for the rest of the transaction; raises `IntegrityBroken` where it contradicts itself."""
@@ -276,7 +230,7 @@ class Journal:
             rows = stored(session, _OF_PUPIL, tag=key.tag)
         else:
             rows = stored(session, _OF_PUPIL_IN_BOOK, tag=key.tag, book=book)
-        opened = self._open(session, rows, {key.tag: key})
+        opened = open_entries(session, rows, keys_for(self._keystore, rows, {key.tag: key}), self.name)
         for entry in opened:
             if entry.pupil != pupil:
                 raise IntegrityBroken("it is about another pupil", entry.index)
@@ -288,7 +242,8 @@ class Journal:
 
     def read(self, session: Session, index: int) -> Opened:
         """Read one entry; raises `IntegrityBroken` where there is none, it was erased, or it contradicts the leaf."""
-        return self._open(session, [self._row(session, index)], {})[0]
+        rows = [self._row(session, index)]
+        return open_entries(session, rows, self._keys_for(rows), self.name)[0]
 
     def _row(self, session: Session, index: int) -> Stored:
         for row in stored(session, STORED.where(JournalLeaf.index == index)):
@@ -309,19 +264,8 @@ class Journal:
         """Name owners of staff keys of a year that are still there, for `erase_staff`."""
         return self._keystore.staff_of(year, limit)
 
-    def _open(self, session: Session, rows: list[Stored], known: Mapping[bytes, OwnerKey]) -> list[Opened]:
-        owners = self._keys_for(rows, known)
-        opened = []
-        for row in rows:
-            parts = open_parts(row, owners, self.name)
-            check_gone(session, row, parts, self.name)  # one that was erased isn't put together
-            opened.append(put_together(row, parts))
-        return opened
-
-    def _keys_for(self, rows: Iterable[Stored], known: Mapping[bytes, OwnerKey]) -> dict[bytes, OwnerKey]:
-        # One query at most, for what isn't known yet.
-        needed = {tag for row in rows for tag in (row.pupil_tag, row.actor_tag) if tag is not None} - known.keys()
-        return {**known, **(self._keystore.by_tags(needed) if needed else {})}
+    def _keys_for(self, rows: Iterable[Stored]) -> dict[bytes, OwnerKey]:
+        return keys_for(self._keystore, rows, {})
 
     # Proofs.
 
@@ -347,11 +291,11 @@ class Journal:
 
     def export(self, session: Session, out: BinaryIO, board: str | None = None) -> int:
         """Write everything out for `consent.verify`, or one board's side; gives the number of entries."""
-        return export(session, out, self.name, lambda rows: self._keys_for(rows, {}), board)
+        return export(session, out, self.name, self._keys_for, board)
 
     def exported(self, session: Session, board: str | None = None) -> Iterator[bytes]:
         """Give what `export` writes, a line at a time."""
-        return (line for _, line in lines(session, self.name, lambda rows: self._keys_for(rows, {}), board))
+        return (line for _, line in lines(session, self.name, self._keys_for, board))
 
     # Beginning and starting.
 
@@ -374,9 +318,7 @@ class Journal:
         The mark is read first and the journal after it: an entry added in between makes the journal larger, never
         smaller. Raises `StartRefused`, or `IntegrityBroken` where the head contradicts itself.
         """
-        mark = self._keystore.mark()
-        if mark is None:
-            raise StartRefused(StartRefused.NO_MARK, "the key store was never initialised")
+        mark = self._mark()
         with reading(self._main) as session:
             self.first, self.origin = [(0, self.name), *tree.later_names(session)][-1]
             head = tree.load(session, self.origin, self._sign_key.public)
@@ -387,11 +329,7 @@ class Journal:
                 raise StartRefused(
                     StartRefused.ROOT_MISMATCH, f"other entries stand below the {mark.size} acknowledged"
                 )
-            numbers = self._numbers_from(session, mark.size)
-        self._acknowledge(head.size, root, numbers)
+            if mark.size and not self._keystore.of_boards():  # a store from before it knew boards' numbers
+                self._keystore.settle_numbers(*of_journal(session))
+        self._acknowledge(head.size, head.size, root, Numbers())
         self._finish_erasures()
-
-    def _numbers_from(self, session: Session, size: int) -> dict[str, int]:
-        """Give the newest running numbers among entries that were committed but never acknowledged."""
-        rows = stored(session, STORED.where(JournalLeaf.index >= size, JournalLookup.number.is_not(None)))
-        return {entry.pupil: entry.number for entry in self._open(session, rows, {}) if entry.pupil and entry.number}

@@ -15,7 +15,6 @@ still missing, that is `EpochKeyMissing`, never "destroyed".
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -25,9 +24,11 @@ from sqlalchemy import ColumnElement, Connection, Engine, Select, bindparam, del
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from consent import marks
 from consent.db import is_postgresql, truncate, writing
 from consent.epochs import create_key, destroy_key, read_key
-from consent.errors import EpochKeyMissing, KeyStoreError, KeyUnknown
+from consent.errors import Destroyed, EpochKeyMissing, KeyStoreError, KeyUnknown, ValueRefused
+from consent.marks import HighWater, Numbers, OfBoard
 from consent.owners import (
     OWNER,
     STAFF,
@@ -53,34 +54,10 @@ _AGAIN = frozenset({"contact"})
 
 _Result = TypeVar("_Result")
 
-_DATA_KEY, _MARK, _SHARE, _LOOKUP_HASH = core(DataKey), core(Mark), core(Share), core(LookupHash)
+_SHARE, _LOOKUP_HASH = core(Share), core(LookupHash)
 _FOUND = select(_LOOKUP_HASH.c.id).where(_LOOKUP_HASH.c.hash == bindparam("hash"))
 _SHARES = select(_SHARE.c.section, _SHARE.c.epoch, _SHARE.c.wrapped).where(_SHARE.c.bundle == bindparam("bundle"))
 _FROZEN = select(core(Freeze).c.note)
-_READ_MARK = select(_MARK.c.size, _MARK.c.root)
-_RAISE_MARK = (
-    update(_MARK)
-    .where(_MARK.c.size < bindparam("new_size"))
-    .values(size=bindparam("new_size"), root=bindparam("new_root"))
-)
-_RAISE_NUMBER = (
-    update(_DATA_KEY)
-    .where(
-        _DATA_KEY.c.owner_kind == "pupil",
-        _DATA_KEY.c.owner_id == bindparam("pupil"),
-        _DATA_KEY.c.number < bindparam("new_number"),
-        _DATA_KEY.c.wrapped.is_not(None),
-    )
-    .values(number=bindparam("new_number"))
-)
-
-
-@dataclass(frozen=True, slots=True)
-class HighWater:
-    """The largest journal ever acknowledged."""
-
-    size: int
-    root: bytes
 
 
 class KeyStore:
@@ -128,13 +105,19 @@ class KeyStore:
         return self._read(read)
 
     def by_tags(self, tags: Iterable[bytes]) -> dict[bytes, OwnerKey]:
-        """Read the keys behind these tags with one query. Destroyed ones have no tag any more and are left out."""
+        """Read the keys behind these tags with one query.
+
+        Destroyed ones have no tag any more and are left out; so is one that is damaged: what it sealed doesn't open.
+        """
         wanted = list(tags)
 
         def read(connection: Connection) -> dict[bytes, OwnerKey]:
             epoch_key = cache(self._epoch_key)  # each file once, and not beyond this read
-            found = [unwrap_owner(row, epoch_key) for row in connection.execute(TAGGED, {"tags": wanted})]
-            return {owner.tag: owner for owner in found}
+            found = {}
+            for row in connection.execute(TAGGED, {"tags": wanted}):
+                with suppress(Destroyed, ValueRefused):
+                    found[row.tag] = unwrap_owner(row, epoch_key)
+            return found
 
         return self._read(read)
 
@@ -247,20 +230,26 @@ class KeyStore:
 
     def mark(self) -> HighWater | None:
         """Give the largest journal ever acknowledged; None where the store was never initialised."""
+        return self._read(marks.read_mark)
 
-        def read(connection: Connection) -> HighWater | None:
-            row = connection.execute(_READ_MARK).one_or_none()
-            return row and HighWater(row.size, row.root)
-
-        return self._read(read)
-
-    def raise_mark(self, size: int, root: bytes, numbers: Mapping[str, int] | None = None) -> None:
-        """Raise the mark and pupils' running numbers in one transaction; neither ever goes down."""
+    def raise_mark(self, size: int, root: bytes, numbers: Numbers | None = None, *, since: int = 0) -> bool:
+        """Raise the mark and running numbers in one transaction, as `marks.raise_mark` does."""
         with writing(self._engine) as session:
-            connection = session.connection()
-            connection.execute(_RAISE_MARK, {"new_size": size, "new_root": root})
-            for pupil, number in sorted((numbers or {}).items()):
-                connection.execute(_RAISE_NUMBER, {"pupil": pupil, "new_number": number})
+            return marks.raise_mark(session, since, size, root, numbers or Numbers())
+
+    def of_boards(self, boards: Iterable[str] | None = None) -> dict[str, OfBoard]:
+        """Give what was acknowledged of these boards' numbers, or of all boards'; one nobody knows is left out."""
+        return self._read(lambda connection: marks.of_boards(connection, boards))
+
+    def note_lost(self, board: str, first: int, last: int) -> None:
+        """Remember that these numbers of a board, which were acknowledged, don't stand in the journal."""
+        with writing(self._engine) as session:
+            marks.note_lost(session, board, first, last)
+
+    def settle_numbers(self, tags: Iterable[tuple[bytes, int]], boards: Mapping[str, int]) -> None:
+        """Raise numbers to those of a whole journal, as `marks.settle` does."""
+        with writing(self._engine) as session:
+            marks.settle(session, tags, boards)
 
     # What the second place and the outside say.
 

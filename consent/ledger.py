@@ -117,6 +117,7 @@ class Ledger:
             history = self._sound_history(act.session, draft.subject)
             for event in history.known:
                 if event.key == draft.key:
+                    act.repeated = True
                     return _same_again(event, draft)
             number = history.newest_number + 1
             _check_may_record(draft, history.known, act)

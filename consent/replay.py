@@ -7,15 +7,16 @@ again. The tree is built anew from the leaves and has to end in the root that th
 from collections.abc import Sequence
 from pathlib import Path
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from consent import slices, tree
+from consent import marks, slices, tree
 from consent.db import Main
 from consent.epochs import numbers_of
 from consent.errors import EpochKeyMissing, ShipmentRefused
+from consent.numbers import of_journal
 from consent.shipping import ERASURE, HASH, KEPT, KEY, LEAF, LOOKUP, OF_BOARD, ORIGIN, PART, SHARE, Shipment, keys_of
-from consent.tables import DataKey, Epoch, Freeze, JournalLookup, Mark, Share, Shipped, core
+from consent.tables import DataKey, Epoch, Freeze, Mark, Share, Shipped, core
 from crypto.checkpoint import Checkpoint, verify_checkpoint
 from crypto.encoding import JSON
 
@@ -102,13 +103,13 @@ def put_back_keys(session: Session, shipments: Sequence[Shipment], folder: Path)
 def settle(session: Session, main: Session, reached: Checkpoint, *, lossy: bool) -> None:
     """Raise running numbers to those of the journal, set the mark to its head, and end a freeze: it may start.
 
-    Where entries were lost for good, numbers go down with them: what they authorised is suspended anyway.
+    Where entries were lost for good, pupils' numbers go down with them: what they authorised is suspended anyway. A
+    board's stay, so that the gap which its export shows at the ROLLBACK says how many of its entries went.
     """
     if lossy:
         session.execute(update(DataKey).values(number=0))
-    newest = select(JournalLookup.pupil_tag, func.max(JournalLookup.number)).group_by(JournalLookup.pupil_tag)
-    for tag, number in main.execute(newest.where(JournalLookup.number.is_not(None))).all():
-        session.execute(update(DataKey).where(DataKey.tag == tag, DataKey.number < number).values(number=number))
+        marks.forget_lost(session)
+    marks.settle(session, *of_journal(main))
     session.execute(delete(Freeze))
     session.execute(delete(Mark))
     session.add(Mark(id=1, size=reached.size, root=reached.root))

@@ -194,13 +194,23 @@ class LookupHash(Keys):
 
 
 class Mark(Keys):
-    """The largest journal that was ever acknowledged: its size and root."""
+    """The largest journal that was ever acknowledged: its size and root. Every running number below it is here too."""
 
     __tablename__ = "mark"
     __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     size: Mapped[int]
     root: Mapped[bytes] = mapped_column(HASH)
+
+
+class BoardNumber(Keys):
+    """The newest number of a board's entries that was acknowledged, and the range that was seen to be missing."""
+
+    __tablename__ = "board_number"
+    board: Mapped[str] = mapped_column(String(40), primary_key=True)
+    number: Mapped[int]
+    lost_first: Mapped[int | None]
+    lost_last: Mapped[int | None]
 
 
 class Freeze(Keys):

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select, text, update
+from sqlalchemy import delete, select, text, update
 
 from consent.db import reading, writing
 from consent.epochs import create_key, path_of, read_key
 from consent.errors import Destroyed, EpochKeyMissing, KeyStoreError, KeyUnknown, ValueRefused
-from consent.keystore import HighWater, KeyStore
-from consent.tables import DataKey, Epoch, LookupHash, Share
+from consent.keystore import KeyStore
+from consent.marks import HighWater, Numbers, OfBoard
+from consent.tables import DataKey, Epoch, LookupHash, Mark, Share
 from tests.conftest import Databases
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -185,20 +186,62 @@ def test_the_mark_and_the_running_numbers_only_rise(store: KeyStore) -> None:
     store.new_key("pupil", "p1")
     store.new_key("pupil", "p2")
     assert store.mark() == HighWater(0, EMPTY)
-    store.raise_mark(5, b"5" * 32, {"p1": 3, "p2": 1})
-    store.raise_mark(4, b"4" * 32, {"p1": 2})
+    assert store.raise_mark(5, b"5" * 32, Numbers({"p1": 3, "p2": 1}, {"b1": 4, "b2": 1}))
+    assert store.raise_mark(4, b"4" * 32, Numbers({"p1": 2}, {"b1": 3, "b2": 1}))
     assert store.mark() == HighWater(5, b"5" * 32)
-    store.raise_mark(5, b"6" * 32)
+    assert store.raise_mark(5, b"6" * 32)
     assert store.mark() == HighWater(5, b"5" * 32)
-    assert (store.number("p1"), store.number("p2")) == (3, 1)
-    store.raise_mark(6, b"6" * 32, {"p1": 4})
-    assert (store.mark(), store.number("p1")) == (HighWater(6, b"6" * 32), 4)
+    assert (store.owner("pupil", "p1").number, store.owner("pupil", "p2").number) == (3, 1)
+    assert store.of_boards() == {"b1": OfBoard(4, None), "b2": OfBoard(1, None)}
+    assert store.raise_mark(6, b"6" * 32, Numbers({"p1": 4}, {"b1": 5, "b3": 1}), since=5)
+    assert (store.mark(), store.owner("pupil", "p1").number) == (HighWater(6, b"6" * 32), 4)
+    assert store.of_boards(["b3", "b1", "b4"]) == {"b1": OfBoard(5, None), "b3": OfBoard(1, None)}
+
+
+def test_the_mark_never_passes_entries_of_which_the_numbers_were_not_raised(store: KeyStore) -> None:
+    store.new_key("pupil", "p1")
+    assert store.raise_mark(5, b"5" * 32)
+    assert not store.raise_mark(8, b"8" * 32, Numbers({"p1": 2}, {"b1": 2}), since=6)
+    assert store.mark() == HighWater(5, b"5" * 32)
+    assert (store.owner("pupil", "p1").number, store.of_boards()) == (0, {})
+
+
+def test_what_is_missing_of_a_board_is_remembered_as_one_range(store: KeyStore) -> None:
+    store.raise_mark(9, b"9" * 32, Numbers(boards={"b1": 9, "b2": 4}))
+    for first, last in ((4, 6), (5, 5), (8, 9), (3, 3)):
+        store.note_lost("b1", first, last)
+    assert store.of_boards() == {"b1": OfBoard(9, (3, 9)), "b2": OfBoard(4, None)}
+
+
+def test_a_store_without_a_mark_acknowledges_nothing(store: KeyStore, databases: Databases) -> None:
+    with writing(databases.keys) as session:
+        session.execute(delete(Mark))
+    with pytest.raises(KeyStoreError, match="no mark"):
+        store.raise_mark(5, b"5" * 32)
+
+
+def test_settling_raises_the_numbers_of_a_whole_journal(store: KeyStore) -> None:
+    tags = [store.new_key("pupil", pupil).tag for pupil in ("p1", "p2")]
+    store.raise_mark(9, b"9" * 32, Numbers({"p1": 5}, {"b1": 9}))
+    store.settle_numbers([(tags[0], 4), (tags[1], 3), (bytes(32), 7)], {"b1": 8, "b2": 2})
+    assert (store.owner("pupil", "p1").number, store.owner("pupil", "p2").number) == (5, 3)
+    assert store.of_boards() == {"b1": OfBoard(9, None), "b2": OfBoard(2, None)}
+
+
+def test_a_key_that_is_damaged_is_not_among_those_that_open(store: KeyStore, databases: Databases) -> None:
+    one, two = store.new_key("pupil", "p1"), store.new_key("pupil", "p2")
+    with writing(databases.keys) as session:
+        session.execute(update(DataKey).where(DataKey.id == one.id).values(wrapped=bytes(60)))
+    assert store.by_tags([one.tag, two.tag]) == {two.tag: two}
+    with writing(databases.keys) as session:
+        session.execute(update(DataKey).where(DataKey.id == two.id).values(wrapped=None))
+    assert store.by_tags([one.tag, two.tag]) == {}
 
 
 def test_a_destroyed_pupil_keeps_no_running_number(store: KeyStore, databases: Databases) -> None:
     made = store.new_key("pupil", "p1")
     store.destroy(made.id)
-    store.raise_mark(1, b"1" * 32, {"p1": 7})
+    store.raise_mark(1, b"1" * 32, Numbers({"p1": 7}))
     with reading(databases.keys) as session:
         assert session.scalar(select(DataKey.number)) == 0
 
