@@ -21,19 +21,29 @@ from tests.mutation.running import SURVIVED, results
 EQUIVALENT = Path(__file__).with_name("equivalent.csv")
 JOURNAL = [f"tests/consent/test_journal{name}.py" for name in ("", "_export", "_board_export", "_search")]
 VERIFY = ["tests/consent/test_verify.py", *JOURNAL[1:3]]
+EVENTS = ["tests/consent/test_events.py", "tests/consent/test_terms.py"]
+BUNDLE = [f"tests/crypto/test_bundle{name}.py" for name in ("_vectors", "_forms", "")]
 RULE = ["tests/consent/test_rule.py", "tests/consent/test_rule_properties.py"]
 TESTS = {
-    "crypto/encoding.py": ["tests/crypto/test_encoding.py"],
-    "crypto/merkle.py": ["tests/crypto/test_merkle.py"],
-    "consent/answers.py": RULE,
-    "consent/case.py": RULE,
+    "handover/release.py": ["tests/handover/test_release.py"],
     "consent/rule.py": RULE,
+    "consent/case.py": RULE,
+    "consent/answers.py": RULE,
+    "consent/guardians.py": ["tests/consent/test_guardians.py", *RULE],
+    "consent/ledger.py": ["tests/consent/test_ledger.py"],
+    "crypto/encoding.py": ["tests/crypto/test_encoding.py"],
+    "crypto/manifest.py": BUNDLE,
+    "crypto/bundle.py": BUNDLE,
+    "consent/fields.py": EVENTS,
+    "consent/events.py": EVENTS,
     "consent/entry.py": ["tests/consent/test_verify.py", *JOURNAL],
-    "consent/exported.py": VERIFY,
-    "consent/verify.py": VERIFY,
     "consent/erasing.py": JOURNAL,
     "consent/search.py": JOURNAL[3:],
-    "handover/release.py": ["tests/handover/test_release.py"],
+    "consent/verify.py": VERIFY,
+    "consent/exported.py": VERIFY,
+    "crypto/merkle.py": ["tests/crypto/test_merkle.py"],
+    "crypto/checkpoint.py": ["tests/crypto/test_checkpoint.py", "tests/crypto/test_cosignature.py"],
+    "crypto/cosignature.py": ["tests/crypto/test_cosignature.py"],
 }
 """The modules of which every mutant must be noticed, and the tests that have to notice it."""
 

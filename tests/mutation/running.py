@@ -1,8 +1,10 @@
 """Runs the tests of one module against its mutants, each in a process of its own.
 
 The tests are collected and run once. Each mutant of a function is then a fork of that process in which the function has
-other code, and runs only the tests that came by its line, the fastest first, until one fails. What is outside of
-functions has done its work by then: such a mutant gets a process that imports everything again.
+other code, and runs only the tests that came by its line until one fails: first those that noticed the mutants before
+it, then the fastest. Where the run left threads behind, which a fork loses, the forks are of the process as it was
+before the run. What is outside of functions has done its work by then: such a mutant gets a process that imports
+everything again.
 """
 
 import ast
@@ -10,6 +12,7 @@ import gc
 import importlib.abc
 import importlib.util
 import os
+import pickle
 import resource
 import signal
 import sys
@@ -17,6 +20,7 @@ import time
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import _lru_cache_wrapper, partial
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +34,9 @@ CPU_SECONDS, SECONDS = 20, 180
 
 ENOUGH = 30
 """How many seconds of tests a mutant has to survive, by the time that they take without it."""
+
+QUICK = 1.5
+"""How many seconds a test may take that is tried first, since it noticed a mutant before."""
 
 MEMORY = 3 << 30
 KILLED, SURVIVED, TIMEOUT = "killed", "survived", "timeout"
@@ -46,6 +53,7 @@ def results(path: str, tests: Sequence[str], wanted: Callable[[Mutant], bool]) -
         os.close(reader)
         run.to = os.fdopen(writer, "w", buffering=1)
         _silence()
+        code: object
         try:
             code = pytest.main([*_OPTIONS, *tests], plugins=[run])
         except BaseException as raised:
@@ -86,7 +94,7 @@ class _Steady:
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         known = self.took.get(item.nodeid)
         signal.setitimer(signal.ITIMER_PROF, CPU_SECONDS if known is None else 3 + 3 * known)
-        signal.alarm(SECONDS)
+        signal.alarm(SECONDS if known is None else 20 + int(10 * known))
 
     @pytest.hookimpl
     def pytest_sessionstart(self) -> None:
@@ -106,6 +114,7 @@ class _Run(_Steady):
         self.to: Any = None
         self.caches: list[Any] = []
         self.failed: str | None = None
+        self.noticed: dict[str, int] = {}
 
     @pytest.hookimpl
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -114,9 +123,7 @@ class _Run(_Steady):
 
     @pytest.hookimpl
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        self.took, seen = self._once(session.items)
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        signal.alarm(0)
+        seen = self._learnt(session.items)
         if self.failed:
             print("!", self.failed, file=self.to)
             return True
@@ -124,14 +131,38 @@ class _Run(_Steady):
         print("= =", "\t".join(item.nodeid for item in by_time), file=self.to)
         self.caches = [each for each in gc.get_objects() if isinstance(each, _lru_cache_wrapper)]
         for at, mutant in enumerate(self.made):
-            here = seen.get(mutant.line, [])
-            told = (
-                _forked(partial(self._against, mutant, _quickest(here, self.took, by_time)))
-                if here
-                else (SURVIVED, "-")
-            )
+            here = set(seen.get(mutant.line, ()))
+            items = _quickest([item for item in by_time if item.nodeid in here], self.took)
+            items.sort(key=lambda item: self.noticed.get(item.nodeid, 0))  # the latest first
+            told = _forked(partial(self._against, mutant, items)) if items else (SURVIVED, "-")
+            test = told[1].rpartition(" (")[0]
+            if told[0] == KILLED and self.took.get(test, QUICK) < QUICK:
+                self.noticed[test] = -at
             print(at, *told, file=self.to)
         return True
+
+    def _learnt(self, items: list[pytest.Item]) -> dict[int, list[str]]:
+        """Run all tests in a fork, tell which of them came by each line, and go on where a fork loses nothing."""
+        reader, writer = os.pipe()
+        if (child := os.fork()) == 0:
+            os.close(reader)
+            self.took, seen = self._once(items)
+            signal.setitimer(signal.ITIMER_PROF, 0)
+            signal.alarm(0)
+            with os.fdopen(writer, "wb") as told:
+                if len(os.listdir("/proc/self/task")) == 1:
+                    return seen
+                pickle.dump((self.took, seen, self.failed), told)
+            os._exit(0)
+        os.close(writer)
+        with os.fdopen(reader, "rb") as pipe:
+            said = pipe.read()
+        _, status = os.waitpid(child, 0)
+        if not said:  # the child went on, and is done
+            os._exit(os.waitstatus_to_exitcode(status))
+        learnt: dict[int, list[str]]
+        self.took, learnt, self.failed = pickle.loads(said)
+        return learnt
 
     def _once(self, items: list[pytest.Item]) -> tuple[dict[str, float], dict[int, list[str]]]:
         """Run all tests, and tell how long each took and which of them came by each line."""
@@ -208,13 +239,10 @@ def _anew(path: str, tests: str, order: list[str], mutant: Mutant, tell: Callabl
         tell(f"{type(raised).__name__} while importing")
 
 
-def _quickest(here: Sequence[str], took: Mapping[str, float], items: Sequence[pytest.Item]) -> list[pytest.Item]:
-    """Choose the quickest of the tests that came by, as many as take no longer than `ENOUGH` together."""
-    chosen, total = [], 0.0
-    for item in items:
-        if item.nodeid in here and (total := total + took[item.nodeid]) <= ENOUGH:
-            chosen.append(item)
-    return chosen
+def _quickest(items: Sequence[pytest.Item], took: Mapping[str, float]) -> list[pytest.Item]:
+    """Choose as many of these tests, by their time, as take no longer than `ENOUGH` together."""
+    totals = accumulate(took[item.nodeid] for item in items)
+    return [item for item, total in zip(items, totals, strict=True) if total <= ENOUGH]
 
 
 def _forked(act: Callable[[Callable[[str], None]], None]) -> tuple[str, str]:
@@ -226,7 +254,7 @@ def _forked(act: Callable[[Callable[[str], None]], None]) -> tuple[str, str]:
         _silence()
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
         try:
-            act(lambda what: os.write(writer, what.replace("\n", " ").encode()[:2000] + b"\n"))  # type: ignore[arg-type, func-returns-value]
+            act(lambda what: os.write(writer, what.replace("\n", " ").encode()[:2000] + b"\n"))  # type: ignore[arg-type]
         except BaseException as raised:
             os.write(writer, f"{type(raised).__name__} outside of a test".encode())
         os._exit(0)
