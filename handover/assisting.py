@@ -1,6 +1,7 @@
 """The sending school's client for what its staff do where the ordinary way isn't enough.
 
-Emergencies by two, answers on paper, and the season's list of who hasn't answered.
+Emergencies by two, answers on paper, a court's ruling, a receiver's new code, and the season's list of who hasn't
+answered.
 """
 
 import hashlib
@@ -27,6 +28,19 @@ class Paper:
     witness: str
     collected: str
     signed_on: date
+
+
+@dataclass(frozen=True, slots=True)
+class CourtRuling:
+    """A court's ruling in the place of one holder; `scan` is SHA-256 in hex, `until` an aware moment or None."""
+
+    court: str
+    stands_for: str
+    sections: Sequence[str]
+    decided_on: date
+    until: datetime | None
+    scan: str
+    second: str
 
 
 class AssistingClient(Client):
@@ -75,6 +89,25 @@ class AssistingClient(Client):
             "signed_on": paper.signed_on.isoformat(),
         }
         return self._json("POST", f"/v1/transfers/{path_id(transfer)}/paper", body)
+
+    def take_down(self, transfer: str, ruling: CourtRuling) -> dict[str, JSON]:
+        """Record what a court decided in the place of a holder."""
+        body: dict[str, Printable] = {
+            "court": ruling.court,
+            "stands_for": ruling.stands_for,
+            "sections": list(ruling.sections),
+            "decided_on": ruling.decided_on.isoformat(),
+            "scan": ruling.scan,
+            "second": ruling.second,
+        }
+        if ruling.until is not None:
+            body["until"] = print_time(ruling.until)
+        return self._json("POST", f"/v1/transfers/{path_id(transfer)}/court", body)
+
+    def follow_on(self, pupil: str, old: str, new: str) -> dict[str, JSON]:
+        """Record under which code a receiver goes on."""
+        body: Printable = {"receiver": old, "successor": new}
+        return self._json("POST", f"/v1/pupils/{path_id(pupil)}/successors", body)
 
     def set_group(self, pupil: str, group: str | None) -> dict[str, JSON]:
         """Note in which class a pupil is; None takes it out."""

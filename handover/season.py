@@ -6,7 +6,7 @@ that the law sends. Who was invited is reminded after 5 and after 10 days; the r
 of the mail that does.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -15,15 +15,16 @@ from typing import Final
 from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
-from consent.answers import Scope
+from consent.answers import Scope, is_live, present_code, scope_of, successors
 from consent.db import reading
 from consent.errors import Destroyed, PupilUnknown
+from consent.events import Event, Kind
 from consent.guardians import family
 from consent.journal import Act
 from consent.overview import Answer as Said
-from consent.overview import Person, overview
+from consent.overview import Person, confirmed, overview
 from consent.tables import Pupil
-from consent.terms import Ground, Purpose
+from consent.terms import Ground, Purpose, Section
 from handover.accesslog import SERVICE, Did, record, staff
 from handover.bundles import newest, versions_of
 from handover.errors import not_found
@@ -80,17 +81,32 @@ def silent(parts: Parts, session: Session, row: Transfer, now: datetime) -> list
         return []
     needs = requirements(policy_of(parts, session, row), row)
     versions = versions_of(newest(session, row.id))
+    scope = Scope(row.sender, row.receiver, Purpose(row.purpose))
+    ruled = _ruled(parts, known, scope, now)
 
     def owes(person: Person) -> bool:
         asked = {section for section, need in needs.items() if need in (Ground.CONSENT, Ground.EXPLICIT_CONSENT)}
-        if person.decides and any(person.answers[section] in _OWED for section in asked):
+        open_ = {section for section in asked if person.answers[section] in _OWED}
+        if person.decides and open_ - {section for stands_for, section in ruled if stands_for == person.id}:
             return True
         by_law = [section for section, need in needs.items() if need is Ground.STATUTORY and section in versions]
         return person.id in speaking.readers and any(person.shown.get(name) != versions[name] for name in by_law)
 
-    scope = Scope(row.sender, row.receiver, Purpose(row.purpose))
     told = overview(known, row.pupil, scope, now, parts.journal.first)
     return [person for person in told.persons if owes(person)]
+
+
+def _ruled(parts: Parts, known: Sequence[Event], scope: Scope, now: datetime) -> set[tuple[str | None, Section]]:
+    """Give in whose place a court has decided on which section, as far as that counts now."""
+    chain = successors(known)
+    here = Scope(scope.sender, present_code(scope.receiver, chain), scope.purpose)
+    rulings = [event for event in confirmed(known, parts.journal.first) if event.kind is Kind.COURT]
+    return {
+        (event.stands_for, section)
+        for event in rulings
+        if scope_of(event, chain) == here and is_live(event, now)
+        for section in event.sections or ()
+    }
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -25,6 +25,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "transfer": ("handover.cli.school:transfer", "Open, list and cancel transfers."),
     "season": ("handover.cli.season:season", "List who hasn't answered yet, per class."),
     "paper": ("handover.cli.season:paper", "Take over somebody's answer from paper."),
+    "custody": ("handover.cli.custody:custody", "Record a court's ruling, or a receiver's new code."),
     "emergency": ("handover.cli.emergency:emergency", "Release in an emergency: by two, and briefly."),
     "send": ("handover.cli.school:send", "Send a sealed bundle to the service."),
     "reseal": ("handover.cli.reseal:reseal", "Seal again what was sealed to a key that its receiver no longer uses."),
