@@ -13,8 +13,8 @@ An act that fails before (4) leaves nothing. One that fails after it stands in t
 the next start does what is missing. An erased pupil's key is destroyed after (6), by the act or by the next start.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing, contextmanager
 from datetime import datetime
 from typing import BinaryIO
 
@@ -36,7 +36,7 @@ from consent.entry import (
     Opened,
     Told,
 )
-from consent.erasing import boards_seeing, doom, doomed, empty_pupil, empty_staff, listed
+from consent.erasing import boards_seeing, doom, doomed, empty_pupil, empty_staff, listed, of_pupil
 from consent.errors import Destroyed, IntegrityBroken, KeyUnknown, StartRefused, YearOpen
 from consent.export import export, lines
 from consent.keystore import KeyStore, OwnerKey
@@ -136,7 +136,7 @@ class Journal:
 
     def missing(self, session: Session, boards: Iterable[str] | None = None) -> dict[str, tuple[int, int]]:
         """Find boards, of these or of all, of which acknowledged entries are missing: among which of their numbers."""
-        return missing(session, self._main, self._keystore, boards)
+        return missing(session, self._main, self._keystore, boards, self.first)
 
     def lock_head(self, session: Session) -> tree.Head:
         """Lock the head for the rest of the transaction; raises `IntegrityBroken` where it contradicts itself."""
@@ -154,8 +154,7 @@ class Journal:
         key = self.pupil_key(act.session, pupil)
         tagged = JournalLookup.pupil_tag == key.tag
         concerned = boards_seeing(act.session, tagged, WHOLE) | set(boards)
-        gone: list[JSON] = list(listed(act.session, tagged))
-        entry = Entry(ERASURES, ERASE, None, actor, {"erased": gone}, tuple(concerned))
+        entry = Entry(ERASURES, ERASE, None, actor, of_pupil(act.session, key, self.name), tuple(concerned))
         appended = act.append(entry)
         empty_pupil(act.session, pupil, key.tag, appended.index)
         doom(act.session, appended.index, [key.id, *keys])
@@ -289,13 +288,15 @@ class Journal:
             proof = self.inclusion_proof(session, index, parse_checkpoint(note).size)
         return print_receipt(Receipt(index, tuple(proof), note, leaf))
 
-    def export(self, session: Session, out: BinaryIO, board: str | None = None) -> int:
+    def export(self, out: BinaryIO, board: str | None = None) -> int:
         """Write everything out for `consent.verify`, or one board's side; gives the number of entries."""
-        return export(session, out, self.name, self._keys_for, board)
+        return export(self._main, self._keystore, out, self.name, board)
 
-    def exported(self, session: Session, board: str | None = None) -> Iterator[bytes]:
-        """Give what `export` writes, a line at a time."""
-        return (line for _, line in lines(session, self.name, self._keys_for, board))
+    def exported(self, board: str | None = None) -> Generator[bytes]:
+        """Give what `export` writes, a line at a time: all of the moment at which the first one was asked for."""
+        with closing(lines(self._main, self._keystore, self.name, board)) as written:
+            for _, line in written:
+                yield line
 
     # Beginning and starting.
 

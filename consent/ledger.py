@@ -21,7 +21,7 @@ from consent.guardians import AMSTERDAM, keeps_voice, speakers
 from consent.journal import Act, Journal
 from consent.reasons import Reason
 from consent.rule import Granted, Question, Refused, decide
-from consent.tables import JournalBoard
+from consent.tables import JournalBoard, Pupil
 from consent.terms import EMERGENCY_LASTS, FAMILY_ROLES, Collected, Level, Policy, Role, Ruling, is_school
 
 BOOK: Final = "ledger"
@@ -32,6 +32,9 @@ _NEWEST_POLICY = (
     .order_by(JournalBoard.index.desc())
     .limit(1)
 )
+
+
+_BOARD_OF = select(Pupil.board).where(Pupil.id == bindparam("pupil"))
 
 
 class Refusal(StrEnum):
@@ -154,9 +157,13 @@ class Ledger:
         return History(events, max(newest, self.journal.newest_number(session, pupil)))
 
     def ask(self, act: Act, question: Question, policy: Policy) -> Granted | Refused:
-        """Put a question to the rule, within an act that holds the pupil's lock. Never says yes on a broken ledger."""
+        """Put a question to the rule, within an act that holds the pupil's lock.
+
+        Never says yes on a broken ledger, nor while entries of the pupil's board are missing.
+        """
         try:
             history = self.history(act.session, question.subject)
+            self._check_board(act.session, act.session.scalar(_BOARD_OF, {"pupil": question.subject}) or "")
         except Destroyed:
             return Refused(Reason.SUBJECT_ERASED)
         except (IntegrityBroken, EventRefused, KeyUnknown):
@@ -164,7 +171,11 @@ class Ledger:
         return decide(question, history.events, history.newest_number, policy, act.now, self.journal.first)
 
     def policy_of(self, session: Session, board: str) -> Event | None:
-        """Find a board's present POLICY: the policy stands in `.policy`, the place to freeze it by in `.index`."""
+        """Find a board's present POLICY: the policy stands in `.policy`, the place to freeze it by in `.index`.
+
+        Raises `IntegrityBroken` while entries of the board are missing: a newer POLICY may be among them.
+        """
+        self._check_board(session, board)
         index = session.scalar(_NEWEST_POLICY, {"board": board})
         return None if index is None else self.policy_at(session, index)
 
@@ -179,6 +190,10 @@ class Ledger:
         if not isinstance(event, Event) or event.policy is None:
             raise IntegrityBroken("not a policy", index)
         return event
+
+    def _check_board(self, session: Session, board: str) -> None:
+        for first, last in self.journal.missing(session, [board]).values():
+            raise IntegrityBroken(f"entries of a board are missing among its numbers {first} to {last}")
 
     def _sound_history(self, session: Session, pupil: str) -> History:
         try:

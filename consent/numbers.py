@@ -17,6 +17,8 @@ from consent.marks import Numbers, OfBoard
 from consent.opened import keys_for, open_entries
 from consent.sealing import STORED, stored
 from consent.tables import JournalBoard, JournalLookup, core
+from consent.tree import checkpoint
+from crypto.checkpoint import parse_checkpoint
 
 BATCH = 500
 """How many entries are opened at once where many weren't acknowledged."""
@@ -61,16 +63,21 @@ def newest_of_boards(
     return newest
 
 
-def missing(session: Session, main: Engine, keystore: KeyStore, boards: Iterable[str] | None) -> dict[str, Range]:
+def missing(
+    session: Session, main: Engine, keystore: KeyStore, boards: Iterable[str] | None, first: int
+) -> dict[str, Range]:
     """Find boards, of these or of all, of which acknowledged entries aren't there.
 
     The key store is read first, since the journal is raised before it. Where the session began to read even earlier,
-    something may only seem to be missing; so whatever does is looked for once more by a session that begins now.
+    something may only seem to be missing; so whatever does is looked for once more by a session that begins now. While
+    a journal that lost entries has none yet from `first` on, under its new name, what is missing went with them.
     """
     known = keystore.of_boards(boards)
     if not any(_lost(session, board, said) for board, said in known.items()):
         return {}
     with reading(main) as now:
+        if parse_checkpoint(checkpoint(now)).size == first:
+            return {}
         found = {board: _lost(now, board, said) for board, said in known.items()}
     lost = {board: numbers for board, numbers in found.items() if numbers}
     for board, numbers in lost.items():
