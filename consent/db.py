@@ -133,6 +133,14 @@ def reading(engine: Engine) -> Iterator[Session]:
         yield session
 
 
+@contextmanager
+def snapshot(engine: Engine) -> Iterator[Session]:
+    """Open a transaction that only reads, and sees one state of the database for as long as it lasts."""
+    once = {"isolation_level": "REPEATABLE READ"} if engine.dialect.name == "postgresql" else {}
+    with reading(engine.execution_options(**once)) as session:
+        yield session
+
+
 def truncate(engine: Engine) -> None:
     """Cut SQLite's write-ahead log, where deleted values still stand.
 

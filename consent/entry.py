@@ -35,6 +35,9 @@ STAFF_ERASED = 0x12
 ERASURES = "erasure"
 """The book of both."""
 
+GONE = "its {} neither opens nor was erased"
+"""What is wrong where parts are missing."""
+
 SEES = {"subject": 1, "actor": 2, "terms": 4}
 """The bit of each part among those that a board may see."""
 

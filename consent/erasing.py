@@ -1,22 +1,25 @@
 """What an erasure empties, and how a reader tells what was erased from what was taken away.
 
-An entry of the book "erasure" lists indices: ERASE those of a pupil's entries, STAFF_ERASED those whose actor went. Its
-terms are never sealed. Each row that was emptied names the entry that lists it; a reader looks there, so that emptying
-a row by hand is found out.
+An entry of the book "erasure" lists indices: ERASE those of a pupil's entries, and apart from them those of which who
+acted went too (`actors`: the family's and the service's); STAFF_ERASED those whose actor went. Its terms are never
+sealed. Each row that was emptied names the entry that lists it; a reader looks there, so that emptying a row by hand is
+found out.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, cast
+from contextlib import suppress
+from typing import Any
 
 from sqlalchemy import ColumnElement, LargeBinary, Select, case, func, literal, select, update
 from sqlalchemy.orm import Session
 
-from consent.entry import ERASE, ERASURES, STAFF_ERASED, read_entry
+from consent.entry import ERASE, ERASURES, GONE, SEES, STAFF_ERASED, read_entry
+from consent.erased import NOTHING, Listed, read_listed
 from consent.errors import IntegrityBroken
-from consent.sealing import BY_PERSON, STORED, Stored, open_parts, stored
+from consent.keystore import OwnerKey
+from consent.sealing import BY_PERSON, STORED, Stored, checked_leaf, open_part, open_parts, stored
 from consent.tables import JournalBoard, JournalErasure, JournalLeaf, JournalLookup, JournalPart, Pupil
-
-GONE = "its {} neither opens nor was erased"
+from crypto.encoding import JSON
 
 _EMPTY = {"day": None, "sections": 0, "ground": None, "outcome": None, "school": None, "pupil_tag": None}
 
@@ -24,6 +27,23 @@ _EMPTY = {"day": None, "sections": 0, "ground": None, "outcome": None, "school":
 def listed(session: Session, tagged: ColumnElement[bool]) -> list[int]:
     """Give the indices of the entries under these tags, in order."""
     return list(session.scalars(select(JournalLookup.index).where(tagged).order_by(JournalLookup.index)))
+
+
+def of_pupil(session: Session, key: OwnerKey, origin: str) -> dict[str, JSON]:
+    """Give the terms of a pupil's ERASE: the pupil's entries, and those of which the pupil's key opens who acted.
+
+    What isn't what the leaf commits to is emptied too and not listed, so that the damage stays to be seen.
+    """
+    rows = stored(session, STORED.where(JournalLookup.pupil_tag == key.tag))
+    actors: list[JSON] = [row.index for row in rows if _opens(row, key, origin)]
+    return {"actors": actors, "erased": [row.index for row in rows]}
+
+
+def _opens(row: Stored, key: OwnerKey, origin: str) -> bool:
+    try:
+        return open_part("actor", row, checked_leaf(row), {key.tag: key}, (origin, row.index, row.hash)) is not None
+    except IntegrityBroken:
+        return False
 
 
 def boards_seeing(session: Session, tagged: ColumnElement[bool], parts: int) -> set[str]:
@@ -73,31 +93,36 @@ def check_gone(session: Session, row: Stored, parts: Mapping[str, bytes | None],
     missing = [part for part, salted in parts.items() if salted is None]
     if not missing:
         return False
-    if _lists(session, row.erased, ERASE, row.index, origin):
-        return True
-    if missing != ["actor"] or not _lists(session, row.actor_erased, STAFF_ERASED, row.index, origin):
-        raise IntegrityBroken(GONE.format(", ".join(missing)), row.index)
-    return False
+    pupil = _listed(session, row.erased, ERASE, row.index, origin).goes(row.index)
+    staff = _listed(session, row.actor_erased, STAFF_ERASED, row.index, origin).goes(row.index)
+    lost = [part for part in missing if not (pupil | staff) & SEES[part]]
+    if lost:
+        raise IntegrityBroken(GONE.format(", ".join(lost)), row.index)
+    return pupil != 0
 
 
-def _lists(session: Session, erasure: int | None, type_: int, index: int, origin: str) -> bool:
-    """Tell whether the entry at `erasure` is an erasure of that type and lists the index. Read once per transaction."""
+def _listed(session: Session, erasure: int | None, type_: int, index: int, origin: str) -> Listed:
+    """Give what the entry at `erasure` lists, if it is an erasure of that type and a later one. Read once per session.
+
+    Raises `IntegrityBroken`.
+    """
     if erasure is None or erasure <= index:
-        return False
-    known: dict[int, tuple[int, frozenset[int]]] = session.info.setdefault("erasures", {})
+        return NOTHING
+    known: dict[int, Listed] = session.info.setdefault("erasures", {})
     if erasure not in known:
         known[erasure] = _read(session, erasure, origin)
-    return known[erasure][0] == type_ and index in known[erasure][1]
+    return known[erasure] if known[erasure].type == type_ else NOTHING
 
 
-def _read(session: Session, erasure: int, origin: str) -> tuple[int, frozenset[int]]:
+def _read(session: Session, erasure: int, origin: str) -> Listed:
     for row in stored(session, STORED.where(JournalLeaf.index == erasure)):
         parts = open_parts(row, {}, origin)
         if parts["subject"] and parts["terms"]:
             opened = read_entry(row.index, row.type, parts["subject"], None, parts["terms"])
             if opened.book == ERASURES:
-                return opened.type, frozenset(cast("list[int]", opened.terms["erased"]))
-    return 0, frozenset()
+                with suppress(KeyError, TypeError, ValueError):
+                    return read_listed(opened.type, opened.terms)
+    return NOTHING
 
 
 def _of(tagged: ColumnElement[bool]) -> Select[Any]:

@@ -6,15 +6,16 @@ bytes, and a frame that asks for a larger window than an export ever has isn't o
 
 import json
 from binascii import unhexlify
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from io import BufferedReader
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from consent.entry import AFTER_ACTOR, SALT_SIZE
-from crypto.encoding import JSON, json_load
+from crypto.encoding import JSON, canon, parse
 from crypto.errors import EncodingRefused
 
 FORMAT = "overdracht-journal"
@@ -29,8 +30,25 @@ _ZSTD = bytes.fromhex("28b52ffd")
 _BUFFER = 1 << 18  # a line crosses the end of a small buffer too often
 _PLACES = (("actor", ',"parts":{"actor":'), ("subject", ',"subject":'), ("terms", ',"terms":'))
 _OPENINGS = tuple((part, opening + "null", opening + '["') for part, opening in _PLACES)
-_ROW = '},"row":'
+_ROW, _END = '},"row":', "}\n"
 _read: Callable[[str, int], tuple[Any, int]] = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
+
+
+_REST = canon({"format": FORMAT, "v": 1})
+_NO_EXPORT = "not an export of a journal, version 1"
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What the first line says: the log's name, whose side this is, and the newest number given to each board.
+
+    `later` are the names under which the log went on, each with the index from which it did.
+    """
+
+    origin: str
+    board: str | None
+    later: tuple[tuple[int, str], ...]
+    newest: Mapping[str, int]
 
 
 class Unreadable(Exception):
@@ -70,19 +88,19 @@ def whole(line: bytes) -> bytes:
     return line
 
 
-def read_json(line: bytes) -> JSON:
+def read_line(line: bytes) -> JSON:
     """Read a line that isn't an entry; raises `Unreadable`."""
     try:
-        return json_load(line, limit=LINE_MAX)
+        return parse(line[:-1], limit=LINE_MAX)
     except EncodingRefused:
-        raise Unreadable("its line isn't JSON") from None
+        raise Unreadable("its line isn't canonical JSON") from None
 
 
-def read_parts(line: bytes) -> tuple[dict[str, tuple[bytes, Any]], Any]:
+def read_parts(line: bytes) -> tuple[dict[str, tuple[bytes, Any]], bytes]:
     """Read what stands behind the head of a line: each part that is there, as it was committed to and as a value.
 
-    What is hashed is the part's very text, salt in front; of the actor there is only that, and no value. Raises
-    ValueError or StopIteration for a line that is built in another way.
+    What is hashed is the part's very text, salt in front; of the actor there is only that, and no value. The row in
+    clear is given as it stands. Raises ValueError or StopIteration for a line that is built in another way.
     """
     text = line.decode()
     parts: dict[str, tuple[bytes, Any]] = {}
@@ -101,27 +119,39 @@ def read_parts(line: bytes) -> tuple[dict[str, tuple[bytes, Any]], Any]:
             at += len(closed)
         else:
             raise ValueError("a part isn't where it belongs")
-    if not text.startswith(_ROW, at):
+    if not text.startswith(_ROW, at) or not text.endswith(_END):
         raise ValueError("the row isn't where it belongs")
-    row, at = _read(text, at + len(_ROW))
-    if text[at:] != "}\n":
-        raise ValueError("something stands behind the entry")
-    return parts, row
+    return parts, text[at + len(_ROW) : -len(_END)].encode()
 
 
-def read_later(value: JSON) -> list[tuple[int, str]]:
+def read_head(line: bytes) -> Head:
+    """Read the first line of an export; raises `Unreadable`."""
+    head = read_line(line)
+    if not isinstance(head, dict):
+        raise Unreadable(_NO_EXPORT)
+    later = _read_later(head.pop("later")) if "later" in head else ()
+    board, origin, newest = head.pop("board", None), head.pop("origin", None), head.pop("newest", None)
+    named = isinstance(origin, str) and origin and (board is None or isinstance(board, str))
+    if not named or not _are_numbers(newest, board) or canon(head) != _REST:
+        raise Unreadable(_NO_EXPORT)
+    return Head(cast(str, origin), cast("str | None", board), later, cast("dict[str, int]", newest))
+
+
+def _are_numbers(newest: JSON, board: JSON) -> bool:
+    """Tell whether these are boards' newest numbers, in a board's export its own alone."""
+    if not isinstance(newest, dict) or (board is not None and list(newest) != [board]):
+        return False
+    return all(type(number) is int and number >= 0 for number in newest.values())
+
+
+def _read_later(value: JSON) -> tuple[tuple[int, str], ...]:
     """Read the names that a log took after its first one, with the index from which each holds; raises `Unreadable`."""
-    pairs = [
+    pairs = tuple(
         (each[0], each[1])
         for each in (value if isinstance(value, list) else [])
         if isinstance(each, list) and len(each) == 2 and type(each[0]) is int and isinstance(each[1], str)
-    ]
+    )
     begins = [first for first, _ in pairs]
-    if (
-        isinstance(value, list)
-        and len(pairs) == len(value)
-        and begins == sorted(set(begins))
-        and min([0, *begins]) == 0
-    ):
+    if isinstance(value, list) and 0 < len(pairs) == len(value) and begins == sorted(set(begins)) and begins[0] >= 0:
         return pairs
     raise Unreadable("its head names the log's later names in another way")

@@ -5,6 +5,7 @@ looks is written down first: each search and each export is an entry of the jour
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from typing import Any, Final
 
 from consent.db import reading
@@ -118,8 +119,8 @@ def export(parts: Parts, who: Examiner) -> Iterator[bytes]:
 
 
 def _side(parts: Parts, board: str) -> Iterator[bytes]:
-    with reading(parts.main) as session:
-        yield from compress(parts.journal.exported(session, board))
+    with closing(parts.journal.exported(board)) as lines:
+        yield from compress(lines)
 
 
 def table(parts: Parts, who: Examiner) -> Iterator[bytes]:

@@ -20,7 +20,6 @@ def export(out: Path, board: str | None, as_json: bool) -> None:
     """Write the journal of this service into the new file OUT (operator); compressed where its name ends in .zst."""
     from contextlib import nullcontext
 
-    from consent.db import reading
     from consent.export import compressed
     from crypto.files import new_file
     from handover.parts import assemble
@@ -28,8 +27,8 @@ def export(out: Path, board: str | None, as_json: bool) -> None:
 
     parts = assemble(load())
     written = compressed if out.suffix == ".zst" else nullcontext
-    with reading(parts.main) as session, new_file(out) as file, written(file) as into:
-        count = parts.journal.export(session, into, board)
+    with new_file(out) as file, written(file) as into:
+        count = parts.journal.export(into, board)
     answer({"entries": count, "out": str(out)}, f"{count} entries in {out}", as_json=as_json)
 
 
