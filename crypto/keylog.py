@@ -16,6 +16,7 @@ from crypto.errors import KeyLogRefused
 from crypto.keys import kid
 from crypto.merkle import Frontier, leaf_hash
 from crypto.statements import (
+    KINDS,
     BoardCertificate,
     KeyStatement,
     Kind,
@@ -117,7 +118,7 @@ class KeyLog:
         if not known:
             raise KeyLogRefused("no such board was certified")
         newest, last = known[-1], self.boards[board][-1].said
-        if newest.state != "current" or last.state == "revoked" or newest.identity in self._ended(board):
+        if newest.state != "current" or last.state == "revoked" or newest.identity in self.ended(board):
             raise KeyLogRefused("the board's identity has ended")
         if not newest.valid_from <= at < newest.valid_until:
             raise KeyLogRefused("the board's identity has expired, or is not valid yet")
@@ -126,14 +127,29 @@ class KeyLog:
     def revoked(self, school: str, kind: Kind) -> frozenset[bytes]:
         """Give the kids that a school's board revoked, and those that rest on an identity that was revoked itself."""
         known = self.keys.get((school, kind), ())
-        ended = frozenset[bytes]().union(*(self._ended(board) for board in self.claims.get(school, ())))
+        ended = frozenset[bytes]().union(*(self.ended(board) for board in self.claims.get(school, ())))
         return frozenset(
             logged.said.kid for logged in known if logged.said.state == "revoked" or logged.identity in ended
         )
 
+    def ended(self, board: str) -> frozenset[bytes]:
+        """Give the identities of a board that were ever revoked: nothing they stated counts, also not from before."""
+        known = (logged.said for logged in self.boards.get(board, ()))
+        return frozenset(certificate.identity for certificate in known if certificate.state == "revoked")
+
+    def holds(self, leaf: bytes) -> bool:
+        """Tell whether exactly this statement is in the log already; raises `StatementRefused` where it is none."""
+        said, hashed = parse_statement(leaf).statement, leaf_hash(leaf)
+        known: Sequence[Logged[BoardCertificate] | Logged[KeyStatement]] = (
+            self.boards.get(said.board, ())
+            if isinstance(said, BoardCertificate)
+            else self.keys.get((said.school, said.kind), ())
+        )
+        return any(logged.leaf_hash == hashed for logged in known)
+
     def entries(self, school: str) -> list[Logged[KeyStatement]]:
         """Give everything the log says of a school's keys, in its order: what the school itself should recognise."""
-        found = [logged for (of, _), said in self.keys.items() if of == school for logged in said]
+        found = [logged for kind in KINDS for logged in self.keys.get((school, kind), ())]
         return sorted(found, key=lambda logged: logged.index)
 
     def _apply(self, leaf: bytes) -> None:
@@ -162,7 +178,7 @@ class KeyLog:
             raise KeyLogRefused("the identity belongs to another board")
         if certificate.state != "current" and known is None:
             raise KeyLogRefused("an identity that was never there can't be ended")
-        if certificate.state == "current" and certificate.identity in self._ended(board):
+        if certificate.state == "current" and certificate.identity in self.ended(board):
             raise KeyLogRefused("the identity was revoked: a new one is needed")
         for school in certificate.schools:
             for other in self.claims.get(school, ()):
@@ -187,16 +203,11 @@ class KeyLog:
             raise KeyLogRefused("only the newest key can be rotated out")
         return statement, certificate.identity
 
-    def _certificates(self, board: str, size: int) -> list[BoardCertificate]:
-        return [logged.said for logged in self.boards.get(board, ()) if logged.index < size]
-
-    def _ended(self, board: str) -> frozenset[bytes]:
-        """Give the identities of a board that were ever revoked: nothing they stated counts, also not from before."""
-        known = (logged.said for logged in self.boards.get(board, ()))
-        return frozenset(certificate.identity for certificate in known if certificate.state == "revoked")
-
     def _said(self, school: str, kind: Kind) -> list[KeyStatement]:
         return [logged.said for logged in self.keys.get((school, kind), ())]
+
+    def _certificates(self, board: str, size: int) -> list[BoardCertificate]:
+        return [logged.said for logged in self.boards.get(board, ()) if logged.index < size]
 
 
 def _newest(statements: Sequence[KeyStatement]) -> KeyStatement | None:

@@ -16,6 +16,7 @@ from handover.bundles import finish_shredding
 from handover.outbox import deliver
 from handover.parts import Parts, assemble
 from handover.release import settle
+from handover.schools import check_keylog
 from handover.settings import load
 
 HEADERS: Final = {
@@ -78,7 +79,8 @@ def create_app(parts: Parts | None = None) -> Flask:
 
 
 def recover(parts: Parts) -> None:
-    """Finish what an earlier process left open: shredding, lost releases, messages."""
+    """Check the key log, and finish what an earlier process left open: shredding, lost releases, messages."""
+    check_keylog(parts)
     finish_shredding(parts)
     settle(parts)
     deliver(parts)

@@ -9,7 +9,6 @@ out of reach of every release, until a sweep finds nobody holding it any more.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import BinaryIO, Final, cast
 
 from sqlalchemy import delete, select
@@ -33,7 +32,7 @@ from handover.outbox import deliver, post
 from handover.parts import Caller, Parts
 from handover.people import contacts
 from handover.retention import Kept, held_back
-from handover.schools import current_key, key_of, keylog_state
+from handover.schools import CLOCK_TOLERANCE, keylog_state
 from handover.tables import Bundle, BundleSection, Release, Transfer
 from handover.transfers import boards_of, of_side, still_open
 
@@ -41,8 +40,6 @@ LARGEST: Final = 1 << 30
 """Bytes of an upload at most."""
 
 _MARKED: Final = select(BundleSection).where(BundleSection.shred_since.is_not(None))
-
-CLOCK_TOLERANCE: Final = timedelta(minutes=5)
 
 
 class Pieces:
@@ -206,8 +203,7 @@ def _receive(parts: Parts, caller: Caller, transfer: Transfer, stream: Pieces) -
     reader = Reader(cast(BinaryIO, stream))
     core = reader.manifest.core
     with reading(parts.main) as session:
-        _check_core(parts, session, transfer, core)
-        reader.verify(key_of(session, core.sender.kid))
+        reader.verify(_check_core(parts, session, transfer, core))
     if shares.bundle != core.bundle or shares.to != core.recipient.kid or set(shares.shares) != set(core.sections):
         raise RequestRefused("SHARES_MISMATCH", 422, "The shares aren't those of this bundle.")
     for name, share in shares.shares.items():
@@ -225,11 +221,14 @@ def _receive(parts: Parts, caller: Caller, transfer: Transfer, stream: Pieces) -
     return _Received(core, reader.manifest_bytes, reader.signatures, objects, store)
 
 
-def _check_core(parts: Parts, session: Session, transfer: Transfer, core: Core) -> None:
-    """Compare what the bundle says of itself with the transfer and the key log; all differences at once."""
+def _check_core(parts: Parts, session: Session, transfer: Transfer, core: Core) -> bytes:
+    """Compare what the bundle says of itself with the transfer and the key log; all differences at once.
+
+    Gives the public key that must have signed it.
+    """
     now = parts.clock()
-    sign_key = current_key(session, transfer.sender, "sign", now)
-    seal_key = current_key(session, transfer.receiver, "seal", now)
+    sign_key = parts.register.current(session, transfer.sender, "sign", now)
+    seal_key = parts.register.current(session, transfer.receiver, "seal", now)
     before = newest(session, transfer.id)
     facts: tuple[tuple[str, bool, str], ...] = (
         ("transfer", core.transfer == transfer.id, "Not this transfer."),
@@ -247,6 +246,8 @@ def _check_core(parts: Parts, session: Session, transfer: Transfer, core: Core) 
     )
     if wrong := {f"/core/{place}": why for place, holds, why in facts if not holds}:
         raise RequestRefused("BUNDLE_MISMATCH", 422, "The bundle isn't for this transfer.", wrong)
+    assert sign_key is not None  # its kid is the bundle's
+    return sign_key.public
 
 
 def _names(bundle: bytes | None) -> str | None:
@@ -315,7 +316,7 @@ def _tell_readers(parts: Parts, act: Act, transfer: Transfer, before: Bundle, bu
         for event in parts.ledger.history(act.session, transfer.pupil).known
         if event.kind is Kind.INZAGE and old & set((event.versions or {}).values())
     }
-    people = contacts(parts.keystore, act.session, transfer.pupil)
+    people = contacts(parts.keystore, act.session, transfer.pupil, act.now)
     for person in sorted(readers & set(people)):
         post(parts, act, transfer.pupil, people[person], "new_version")
     opened = act.session.scalar(select(Release.index).where(Release.bundle == before.id).limit(1))

@@ -3,13 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from consent.db import reading, writing
 from handover.parts import Parts
 from handover.signing import SignatureRefused, Signed
-from handover.tables import Nonce, School, SchoolKey
+from handover.tables import Nonce
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,15 +21,12 @@ class Signer:
 
 def request_key(parts: Parts, kid: bytes, now: datetime) -> tuple[Signer, bytes] | None:
     """Give whose request key this kid is, and the public key, when it is current now; or None."""
-    of_kid = select(SchoolKey, School.board).join(School, School.code == SchoolKey.school).where(SchoolKey.kid == kid)
     with reading(parts.main) as session:
-        found = session.execute(of_kid).one_or_none()
+        found = parts.register.school_of(session, kid, now)
     if found is None:
         return None
-    key, board = found
-    if key.kind != "request" or key.state != "current" or not key.valid_from <= now < key.valid_until:
-        return None
-    return Signer(key.school, board), key.public
+    said, board = found
+    return Signer(said.school, board), said.public
 
 
 def use_nonce(parts: Parts, signed: Signed) -> None:

@@ -14,19 +14,21 @@ from sqlalchemy.orm import Session
 
 from consent.db import reading
 from consent.errors import ConsentError
-from consent.fields import Malformed, read_time
+from consent.fields import Malformed, print_time, read_time
 from consent.journal import Act, Actor
+from consent.tables import JournalBoard
 from crypto.encoding import JSON, canon, record, text, unb64
 from crypto.errors import EncodingRefused
 from crypto.keys import check_sign_public, kid
 from crypto.sign import verify
 from handover.accesslog import SERVICE, Did
 from handover.accesslog import record as log_entry
-from handover.errors import RequestRefused, not_found
+from handover.errors import RequestRefused
 from handover.idempotency import Answer
 from handover.outbox import DPO
 from handover.parts import Examiner, Parts
-from handover.tables import Board, Dpo
+from handover.schools import speaking
+from handover.tables import Dpo
 
 NAME: Final = r"[a-z0-9-]{1,40}"
 _MAIL: Final = r"[!-?A-~]{1,120}@[!-?A-~]{1,120}"
@@ -48,22 +50,22 @@ class Stated:
 def state(parts: Parts, board: str, statement: JSON, signature: str) -> Answer:
     """Take over a board's statement on an FG; raises RequestRefused, or SignatureRefused for another's signature."""
     with reading(parts.main) as session:
-        row = session.get(Board, board)
-    if row is None:
-        raise not_found()
+        identity = speaking(parts, session, board).identity
     said = _read(board, statement)
     try:
-        verify(row.identity, "dpo", canon(statement), unb64(signature, 64))
+        verify(identity, "dpo", canon(statement), unb64(signature, 64))
     except EncodingRefused:
         raise _malformed() from None
     key = parts.keystore.new_key(DPO, f"{board}/{said.name}")
     sealed = None if said.mail is None else key.seal(said.mail.encode(), _SEALED + key.owner.encode())
     with parts.journal.act() as act:
-        _take_over(act, board, said, sealed)
+        if speaking(parts, act.session, board).identity != identity:
+            raise RequestRefused("CONFLICT", 409, "The board was given another identity meanwhile. Nothing was done.")
+        _take_over(act, board, said, sealed, identity)
     return {"board": board, "name": said.name, "state": "revoked" if said.revoked else "current"}
 
 
-def _take_over(act: Act, board: str, said: Stated, sealed: bytes | None) -> None:
+def _take_over(act: Act, board: str, said: Stated, sealed: bytes | None, identity: bytes) -> None:
     known = act.session.scalars(select(Dpo).where(Dpo.board == board, Dpo.name == said.name)).all()
     if any(row.stated_at >= said.stated_at for row in known):
         raise RequestRefused("STATEMENT_OLD", 409, "The board has said something newer about this FG.")
@@ -87,17 +89,42 @@ def _take_over(act: Act, board: str, said: Stated, sealed: bytes | None) -> None
             sealed=sealed,
         )
     )
-    terms = {"name": said.name, "kid": identifier.hex(), "state": "revoked" if said.revoked else "current"}
+    terms = {
+        "name": said.name,
+        "kid": identifier.hex(),
+        "state": "revoked" if said.revoked else "current",
+        "valid_until": print_time(said.valid_until),
+        "identity": identity.hex(),
+    }
     log_entry(act, Did.DPO_STATED, SERVICE, outcome="granted", terms=terms, boards=[board])
 
 
 def dpo_key(parts: Parts, identifier: bytes, now: datetime) -> tuple[Examiner, bytes] | None:
-    """Give who signs with the key of this kid, and the public key, when it counts now; or None."""
+    """Give who signs with the key of this kid, and the public key, when it counts now; or None.
+
+    The row only leads to the board and the name: what counts is what the journal last says of that FG, and that the
+    identity that stated it was never revoked.
+    """
     with reading(parts.main) as session:
         row = session.get(Dpo, identifier)
-    if row is None or row.revoked or row.valid_until <= now:
-        return None
+        if row is None or kid("dpo", row.public) != identifier:
+            return None
+        said = _last_said(parts, session, row.board, row.name)
+        if said.get("kid") != identifier.hex() or said["state"] != "current" or read_time(said["valid_until"]) <= now:
+            return None
+        if not parts.register.vouches(session, row.board, bytes.fromhex(said["identity"]), now):
+            return None
     return Examiner(row.board, row.name), row.public
+
+
+def _last_said(parts: Parts, session: Session, board: str, name: str) -> Mapping[str, Any]:
+    """Give the terms of the newest entry on a board's FG of this name; nothing where there is none."""
+    stated = (JournalBoard.board == board) & (JournalBoard.type == int(Did.DPO_STATED))
+    for index in session.scalars(select(JournalBoard.index).where(stated).order_by(JournalBoard.index.desc())):
+        terms = parts.journal.read(session, index).terms
+        if terms["name"] == name:
+            return terms
+    return {}
 
 
 def mails_of(parts: Parts, session: Session, board: str) -> Mapping[str, str]:

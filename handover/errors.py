@@ -3,6 +3,7 @@
 HandoverError
 ├── SettingsRefused      the configuration is missing something or is unsafe; the process doesn't start
 ├── RequestRefused       a request that can't be carried out; carries an HTTP-like status and a constant code
+├── RegisterRefused      the key log in the database isn't what was signed (defined in `handover.register`)
 └── DossierRefused       a file isn't a dossier; carries all problems at once (defined in `handover.dossier.problems`)
 
 Messages say what is wrong and where. They never hold a name, a number of a pupil, a key or a token.

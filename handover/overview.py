@@ -20,7 +20,6 @@ from handover.bundles import handed_out, newest, versions_of
 from handover.idempotency import Answer
 from handover.parts import Caller, Parts
 from handover.release import question_of
-from handover.schools import current_key
 from handover.tables import Bundle, Release, Transfer
 from handover.transfers import of_caller, page, policy_of, sections_of, time
 from handover.words import read_words
@@ -77,7 +76,7 @@ def _for_sender(parts: Parts, session: Session, row: Transfer, history: History)
         "sections": [str(section) for section in sections_of(row)],
         "policy": policy.kind,
         "bundle": _bundle(bundle, with_versions=True),
-        "seal_again": _seal_again(session, row, bundle, now),
+        "seal_again": _seal_again(parts, session, row, bundle, now),
         "decisions": decisions,
         "waiting_for": sorted(waiting),
         "objections": _objections(parts, session, row, known),
@@ -87,11 +86,11 @@ def _for_sender(parts: Parts, session: Session, row: Transfer, history: History)
     }
 
 
-def _seal_again(session: Session, row: Transfer, bundle: Bundle | None, now: datetime) -> bool:
+def _seal_again(parts: Parts, session: Session, row: Transfer, bundle: Bundle | None, now: datetime) -> bool:
     """Tell whether a bundle that is still to be opened is sealed to a key that the receiver no longer uses."""
     if bundle is None or row.cancelled_at is not None or row.received_at is not None:
         return False
-    key = current_key(session, row.receiver, "seal", now)
+    key = parts.register.current(session, row.receiver, "seal", now)
     return key is None or key.kid != bundle.to_kid
 
 

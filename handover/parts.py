@@ -19,6 +19,7 @@ from consent.tables import core
 from crypto.keys import SignKey
 from handover.blobs import Blobs
 from handover.errors import SettingsRefused
+from handover.register import Register
 from handover.roles import Role
 from handover.second import Second
 from handover.settings import Settings
@@ -60,6 +61,7 @@ class Parts:
     blobs: Blobs
     log_key: SignKey
     clock: Callable[[], datetime]
+    register: Register
     shipping: Shipping | None = None
 
     def close(self) -> None:
@@ -113,8 +115,8 @@ def put_together(settings: Settings, clock: Callable[[], datetime] = now, *, res
     if shipping is not None and not resumed:
         shipping.begin()
     journal.start()
-    blobs = Blobs(settings.blobs)
-    return Parts(settings, main, keystore, journal, Ledger(journal), blobs, log_key, clock, shipping)
+    blobs, register = Blobs(settings.blobs), Register(settings.root)
+    return Parts(settings, main, keystore, journal, Ledger(journal), blobs, log_key, clock, register, shipping)
 
 
 def journal_name(settings: Settings) -> str:

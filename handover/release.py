@@ -35,6 +35,7 @@ from consent.terms import Purpose, Route, Section
 from crypto.bundle import write_container
 from crypto.checkpoint import parse_receipt
 from crypto.encoding import Printable, b64, canon
+from crypto.manifest import parse_manifest
 from crypto.sign import sign
 from handover.accesslog import SERVICE, Did, record, staff
 from handover.bundles import free_sections, newest, shred, start_shredding, versions_of
@@ -42,7 +43,6 @@ from handover.errors import RequestRefused, not_found
 from handover.freezing import FROZEN, is_frozen
 from handover.parts import Caller, Parts
 from handover.retention import Kept
-from handover.schools import current_key
 from handover.tables import Attempt, Bundle, BundleSection, Release, Transfer
 from handover.transfers import boards_of, policy_of, tell_receiver
 
@@ -157,7 +157,10 @@ def _ready(
         return Withheld("NO_BUNDLE")
     if bundle.expires_at <= act.now:
         return Withheld("BUNDLE_EXPIRED")
-    key = current_key(act.session, transfer.receiver, "seal", act.now)
+    signer = parse_manifest(bundle.manifest).core.sender.kid
+    if signer in parts.register.log(act.session).revoked(transfer.sender, "sign"):
+        return Withheld("KEY_REVOKED")
+    key = parts.register.current(act.session, transfer.receiver, "seal", act.now)
     if key is None or key.kid != bundle.to_kid:
         free = free_sections(parts, act, transfer, Section, kept=Kept.SUPERSEDED_BUNDLE)
         start_shredding(parts, act, transfer, bundle, free, why="key rotated")

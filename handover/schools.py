@@ -6,7 +6,7 @@ replays the whole log with the same code as its clients before it adds an entry,
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import select
@@ -15,12 +15,13 @@ from sqlalchemy.orm import Session
 
 from consent.db import reading
 from consent.events import Draft, Event, Kind
-from consent.fields import CODECS, Malformed
+from consent.fields import CODECS, Malformed, read_time
 from consent.fields import Actor as Speaker
 from consent.journal import Act
+from consent.tables import JournalLookup
 from consent.terms import Level, Role, is_board, is_school
 from crypto.checkpoint import Checkpoint, print_checkpoint
-from crypto.encoding import JSON, b64, canon, parse, record, text, unb64
+from crypto.encoding import JSON, b64, canon, parse, record, unb64
 from crypto.errors import EncodingRefused, StatementRefused
 from crypto.keyfile import PublicFile, print_public
 from crypto.keylog import KeyLog
@@ -32,9 +33,13 @@ from handover.accesslog import record as log_entry
 from handover.errors import RequestRefused, not_found
 from handover.idempotency import Answer
 from handover.parts import Parts
-from handover.tables import Board, KeyLogEntry, School, SchoolKey
+from handover.register import RegisterRefused
+from handover.tables import Board, KeyLogEntry, School
 
 PAGE: Final = 500
+CLOCK_TOLERANCE: Final = timedelta(minutes=5)
+"""How far the clock of whoever made a statement or a bundle may be ahead."""
+_POLICY: Final = "policy-"
 SPEAKS_FOR_BOARD: Final = Level.HIGH
 """A policy is signed by the board's identity key, which stands offline."""
 
@@ -52,30 +57,32 @@ def keylog_origin(parts: Parts) -> str:
     return f"{parts.settings.log}/keys"
 
 
-def current_key(session: Session, school: str, kind: str, now: datetime) -> SchoolKey | None:
-    """Give a school's key of a kind that is current and valid now, or None."""
-    wanted = select(SchoolKey).where(
-        SchoolKey.school == school,
-        SchoolKey.kind == kind,
-        SchoolKey.state == "current",
-        SchoolKey.valid_from <= now,
-        SchoolKey.valid_until > now,
-    )
-    return session.scalar(wanted.order_by(SchoolKey.epoch.desc()).limit(1))
-
-
-def key_of(session: Session, kid: bytes) -> bytes:
-    """Give the public key of a kid that a school published; raises RequestRefused."""
-    row = session.get(SchoolKey, kid)
-    if row is None:
-        raise RequestRefused("KEY_UNKNOWN", 422, "The key log has no such key.")
-    return row.public
+def speaking(parts: Parts, session: Session, board: str) -> BoardCertificate:
+    """Give the certificate with which a board speaks now; raises RequestRefused."""
+    if session.get(Board, board) is None:
+        raise not_found()
+    certificate = parts.register.speaking(session, board, parts.clock())
+    if certificate is None:
+        raise RequestRefused("BOARD_ENDED", 409, "The register has ended this board's voice, or it has run out.")
+    return certificate
 
 
 def keylog_state(session: Session) -> KeyLogState:
     """Give the key log's present size and root."""
     last = session.scalar(select(KeyLogEntry).order_by(KeyLogEntry.index.desc()).limit(1))
     return KeyLogState(0, EMPTY_ROOT) if last is None else KeyLogState(last.index + 1, last.root)
+
+
+def check_keylog(parts: Parts) -> None:
+    """Replay the key log and compare it with what the journal last said of it; raises RegisterRefused."""
+    grew = select(JournalLookup.index).where(JournalLookup.type.in_([int(Did.BOARD_JOINED), int(Did.KEYS_PUBLISHED)]))
+    with reading(parts.main) as session:
+        log = parts.register.log(session)
+        index = session.scalar(grew.order_by(JournalLookup.index.desc()).limit(1))
+        if index is None:
+            return
+        if parts.journal.read(session, index).terms["keylog"] != {"size": log.size, "root": log.root.hex()}:
+            raise RegisterRefused(f"the key log isn't the one that entry {index} of the journal tells of")
 
 
 def join(parts: Parts, certificate: JSON) -> Answer:
@@ -110,24 +117,29 @@ def choose_policy(parts: Parts, board: str, statement: JSON, signature: str) -> 
         said = record(statement, "v", "board", "policy", "made_at")
         if said["board"] != board or not is_board(board):
             raise Malformed("another board")
-        made_at = text(said["made_at"], r"[0-9TZ:-]{20}")
+        made_at = read_time(said["made_at"])
         policy = CODECS["policy"][1](said["policy"])
         signed = unb64(signature, 64)
     except (EncodingRefused, Malformed):
         raise RequestRefused("POLICY_REFUSED", 422, "Not a policy statement of this board.") from None
-    with reading(parts.main) as session:
-        row = session.get(Board, board)
-    if row is None:
-        raise not_found()
-    verify(row.identity, "policy", canon(statement), signed)
     with parts.journal.act() as act:
+        verify(speaking(parts, act.session, board).identity, "policy", canon(statement), signed)
         present = parts.ledger.policy_of(act.session, board)
         if present is not None and present.policy == policy:
             return _policy(board, present)
+        _check_newer(made_at, present, act.now)
         by = Speaker(board, Role.STAFF, SPEAKS_FOR_BOARD)
-        draft = Draft(kind=Kind.POLICY, key=f"policy-{made_at}", by=by, board=board, policy=policy)
+        draft = Draft(kind=Kind.POLICY, key=f"{_POLICY}{said['made_at']}", by=by, board=board, policy=policy)
         event = parts.ledger.record(act, draft, (board,))
     return _policy(board, event)
+
+
+def _check_newer(made_at: datetime, present: Event | None, now: datetime) -> None:
+    """Refuse an older statement that somebody sends again: a board's last word counts."""
+    if made_at > now + CLOCK_TOLERANCE:
+        raise RequestRefused("POLICY_REFUSED", 422, "The statement was made ahead of now; check the clock.")
+    if present is not None and read_time(present.key.removeprefix(_POLICY)) >= made_at:
+        raise RequestRefused("STATEMENT_OLD", 409, "The board has chosen a policy after this statement was made.")
 
 
 def public_file(parts: Parts, school: str) -> bytes:
@@ -136,9 +148,11 @@ def public_file(parts: Parts, school: str) -> bytes:
         raise not_found()
     now = parts.clock()
     with reading(parts.main) as session:
-        keys = {kind: current_key(session, school, kind, now) for kind in KINDS}
-        rows = session.scalars(select(SchoolKey.entry).where(SchoolKey.school == school))
-        leaves = session.scalars(select(KeyLogEntry.leaf).where(KeyLogEntry.index.in_(rows.all())))
+        keys = {kind: parts.register.current(session, school, kind, now) for kind in KINDS}
+        entries = [logged.index for logged in parts.register.log(session).entries(school)]
+        leaves = session.scalars(
+            select(KeyLogEntry.leaf).where(KeyLogEntry.index.in_(entries)).order_by(KeyLogEntry.index)
+        )
         statements = [parse(leaf, limit=LIMIT) for leaf in leaves]
     seal, sign, request = keys["seal"], keys["sign"], keys["request"]
     if seal is None or sign is None or request is None:
@@ -165,17 +179,20 @@ def keylog_checkpoint(parts: Parts) -> bytes:
 
 
 def _add(parts: Parts, leaves: Sequence[bytes], schools: Iterable[str], board: str) -> KeyLogState:
-    """Add entries to the key log under the exclusive lock of the schools they concern, and bring the tables along."""
+    """Add entries to the key log under the exclusive lock of the schools they concern, and bring the tables along.
+
+    What doesn't follow on the log is refused before anything is locked: anybody may send statements.
+    """
+    with reading(parts.main) as session:
+        _followed(parts.register.log(session), leaves)
     try:
         with parts.journal.act(schools_exclusive=schools) as act:
-            known = list(act.session.scalars(select(KeyLogEntry.leaf).order_by(KeyLogEntry.index)))
-            log = KeyLog(parts.settings.root).extend(known)
-            new = [leaf for leaf in leaves if leaf not in known]
+            log = parts.register.log(act.session)
+            new, longer = _followed(log, leaves)
             for leaf in new:
-                index = log.size
                 log = log.extend([leaf])
-                _take_over(parts, act, log, index, leaf)
-            state = KeyLogState(log.size, log.root)
+                _take_over(parts, act.session, log, leaf)
+            state = KeyLogState(longer.size, longer.root)
             if new:
                 _logged(act, new, state, board)
     except IntegrityError:
@@ -183,42 +200,22 @@ def _add(parts: Parts, leaves: Sequence[bytes], schools: Iterable[str], board: s
     return state
 
 
-def _take_over(parts: Parts, act: Act, log: KeyLog, index: int, leaf: bytes) -> None:
-    head = Checkpoint(keylog_origin(parts), log.size, log.root)
-    note = print_checkpoint(head, parts.log_key)
-    act.session.add(KeyLogEntry(index=index, leaf=leaf, root=log.root, checkpoint=note))
+def _followed(log: KeyLog, leaves: Sequence[bytes]) -> tuple[list[bytes], KeyLog]:
+    """Give what isn't in the log yet, and the log with it; raises KeyLogRefused and StatementRefused."""
+    new = [leaf for leaf in leaves if not log.holds(leaf)]
+    return new, log.extend(new)
+
+
+def _take_over(parts: Parts, session: Session, log: KeyLog, leaf: bytes) -> None:
+    note = print_checkpoint(Checkpoint(keylog_origin(parts), log.size, log.root), parts.log_key)
+    session.add(KeyLogEntry(index=log.size - 1, leaf=leaf, root=log.root, checkpoint=note))
     said = parse_statement(leaf).statement
     if isinstance(said, BoardCertificate):
-        act.session.merge(Board(code=said.board, name=said.name, identity=said.identity))
-        act.session.flush()
+        session.merge(Board(code=said.board, name=said.name))
+        session.flush()
         for school in said.schools if said.state == "current" else ():
-            act.session.merge(School(code=school, board=said.board))
-    else:
-        _take_over_key(act.session, said, index)
-    act.session.flush()
-
-
-def _take_over_key(session: Session, said: KeyStatement, index: int) -> None:
-    if said.state == "current":
-        older = select(SchoolKey).where(SchoolKey.school == said.school, SchoolKey.kind == said.kind)
-        for key in session.scalars(older.where(SchoolKey.state == "current")):
-            key.state = "rotated"
-        session.add(
-            SchoolKey(
-                kid=said.kid,
-                school=said.school,
-                kind=said.kind,
-                public=said.public,
-                epoch=said.epoch,
-                valid_from=said.valid_from,
-                valid_until=said.valid_until,
-                state="current",
-                entry=index,
-            )
-        )
-    else:
-        row = session.get_one(SchoolKey, said.kid)
-        row.state, row.entry = said.state, index
+            session.merge(School(code=school, board=said.board))
+    session.flush()
 
 
 def _logged(act: Act, leaves: Sequence[bytes], state: KeyLogState, board: str) -> None:

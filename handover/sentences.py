@@ -107,6 +107,10 @@ WITHHELD: Final[dict[str, Said]] = {
         "De nieuwe school heeft een nieuw slot. De oude school moet het dossier opnieuw sturen.",
         "The new school has a new lock. The old school must send the file again.",
     ),
+    "KEY_REVOKED": Said(
+        "De sleutel van de oude school is ongeldig. Die school moet het dossier opnieuw sturen.",
+        "The key of the old school isn't valid any more. That school must send the file again.",
+    ),
     "FROZEN": Said(
         "Er was iets mis met het logboek. Toen ging er niets door.", "The log had a fault. Nothing went then."
     ),

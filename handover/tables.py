@@ -21,7 +21,6 @@ class Board(Main):
     __tablename__ = "board"
     code: Mapped[str] = mapped_column(String(40), primary_key=True)
     name: Mapped[str] = mapped_column(String(200))
-    identity: Mapped[bytes] = mapped_column(LargeBinary(32))
 
 
 class School(Main):
@@ -30,21 +29,6 @@ class School(Main):
     __tablename__ = "school"
     code: Mapped[str] = mapped_column(SCHOOL, primary_key=True)
     board: Mapped[str] = mapped_column(ForeignKey("board.code"))
-
-
-class SchoolKey(Main):
-    """A school's public key as the key log last said it; `entry` is the index of that entry."""
-
-    __tablename__ = "school_key"
-    kid: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
-    school: Mapped[str] = mapped_column(ForeignKey("school.code"), index=True)
-    kind: Mapped[str] = mapped_column(String(8))
-    public: Mapped[bytes] = mapped_column(LargeBinary)
-    epoch: Mapped[int]
-    valid_from: Mapped[datetime] = mapped_column(UTC)
-    valid_until: Mapped[datetime] = mapped_column(UTC)
-    state: Mapped[str] = mapped_column(String(8))
-    entry: Mapped[int]
 
 
 class Dpo(Main):

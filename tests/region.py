@@ -8,7 +8,7 @@ import io
 import json
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -35,12 +35,14 @@ from crypto.statements import (
     KeyStatement,
     Kind,
     State,
+    parse_statement,
     print_certificate,
     print_statement,
 )
 from handover.app import create_app
 from handover.blobs import Blobs
 from handover.parts import Parts
+from handover.register import Register
 from handover.settings import Settings
 from handover.signing import content_digest, sign_request
 from tests import canary
@@ -126,7 +128,9 @@ class Region:
         journal = Journal(databases.main, keystore, log_key, f"{LOG}/journal", clock)
         journal.initialise()
         ledger, blobs = Ledger(journal), Blobs(self.settings.blobs)
-        self.parts = Parts(self.settings, databases.main, keystore, journal, ledger, blobs, log_key, clock)
+        self.parts = Parts(
+            self.settings, databases.main, keystore, journal, ledger, blobs, log_key, clock, Register(self.root.public)
+        )
         self.app = create_app(self.parts)
         self.http: FlaskClient = self.app.test_client()
         self.boards: dict[str, Board] = {}
@@ -158,10 +162,24 @@ class Region:
             self.publish(school, "sign", "seal", "request")
         return board
 
+    def certify(self, code: str, **changed: Any) -> TestResponse:
+        """Let the register certify a board anew, changed where said; a new identity is the board's from then on."""
+        board = self.boards[code]
+        before = board.certificates[-1]
+        board.identity = changed.pop("identity", board.identity)
+        said = parse_statement(before).statement
+        assert isinstance(said, BoardCertificate)
+        certificate = replace(
+            said, epoch=said.epoch + 1, previous=leaf_hash(before), identity=board.identity.public, **changed
+        )
+        board.certificates.append(print_certificate(certificate, self.root))
+        body = {"certificate": parse(board.certificates[-1], limit=LIMIT)}
+        return expect(self.http.post("/v1/boards", json=body), 201)
+
     def choose(self, code: str, policy: str, *, waiting_days: int = 14, level: int = 1) -> TestResponse:
         """Let a board choose a policy, signed."""
         chosen = {"kind": policy, "waiting_days": waiting_days, "consent_level": level, "explicit_level": level}
-        statement = {"v": 1, "board": code, "policy": chosen, "made_at": now().strftime("%Y-%m-%dT%H:%M:%SZ")}
+        statement = {"v": 1, "board": code, "policy": chosen, "made_at": print_time(now())}
         signature = b64(sign(self.boards[code].identity, "policy", canon(statement)))
         body = {"policy": statement, "signature": signature}
         return expect(self.http.put(f"/v1/boards/{code}/policy", json=body), 200)

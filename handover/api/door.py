@@ -25,6 +25,7 @@ from handover.errors import RequestRefused
 from handover.idempotency import Once
 from handover.logs import log
 from handover.parts import Caller, Examiner, Parts
+from handover.register import RegisterRefused
 from handover.roles import Action, Role, may
 from handover.signing import SignatureRefused, parse_checkpoint_header, parse_content_digest, verify_request
 from handover.witnessing import hear
@@ -129,9 +130,14 @@ def _verify(known: Callable[[Parts, bytes, datetime], tuple[R, bytes] | None]) -
     service = parts()
     now = service.clock()
     found: dict[bytes, R] = {}
+    broken: list[RegisterRefused] = []
 
     def find(kid: bytes) -> bytes | None:
-        key = known(service, kid, now)
+        try:
+            key = known(service, kid, now)
+        except RegisterRefused as refused:  # what reads signatures would take it for a wrong one
+            broken.append(refused)
+            return None
         if key is None:
             return None
         found[kid] = key[0]
@@ -146,7 +152,7 @@ def _verify(known: Callable[[Parts, bytes, datetime], tuple[R, bytes] | None]) -
         if (checkpoint := request.headers.get("Overdracht-Checkpoint")) is not None:
             hear(service, parse_checkpoint_header(checkpoint), "request")
     except SignatureRefused as error:
-        raise _refused(str(error)) from None
+        raise (broken[0] if broken else _refused(str(error))) from None
     return found[signature.kid]
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from consent.fields import print_time
 from consent.terms import Level, PolicyKind
 from handover.cli.reading import read_identity
 from handover.cli.terminal import EXISTING, NEW, answer, as_json
@@ -59,7 +60,7 @@ def policy(
             "consent_level": int(Level[consent_level.upper()]),
             "explicit_level": int(Level[explicit_level.upper()]),
         },
-        "made_at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "made_at": print_time(datetime.now(UTC)),
     }
     signature = b64(sign(read_identity(identity, "identity"), "policy", canon(statement)))
     write_private(out, canon({"policy": statement, "signature": signature}))

@@ -13,6 +13,7 @@ from handover.accesslog import SERVICE
 from handover.blobs import Blobs
 from handover.breach import Report, report
 from handover.parts import Parts
+from handover.register import Register
 from handover.settings import Settings
 from tests.bench.bulk import A_DAY, BEGIN, BOARDS, KEY, PUPILS, Bulk, bulk
 from tests.bench.table import Row, Verdict
@@ -57,4 +58,6 @@ def _service(loaded: Bulk) -> Parts:
     """Put the parts around a loaded journal that a report needs."""
     settings = cast(Settings, None)  # a report reads none
     ledger, blobs = Ledger(loaded.journal), Blobs(str(loaded.folder / "blobs"))
-    return Parts(settings, loaded.main, loaded.keystore, loaded.journal, ledger, blobs, KEY, lambda: BEGIN)
+    return Parts(
+        settings, loaded.main, loaded.keystore, loaded.journal, ledger, blobs, KEY, lambda: BEGIN, Register(bytes(32))
+    )

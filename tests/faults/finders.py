@@ -3,7 +3,7 @@
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -32,6 +32,7 @@ from handover.errors import HandoverError
 from handover.fetching import FetchingRefused, fetch
 from handover.following import compare, follow
 from handover.parts import Parts, assemble
+from handover.register import Register
 from handover.settings import Settings
 from handover.trust import Trust
 from handover.witness import Refused, check
@@ -63,7 +64,8 @@ class House:
         """The service as it runs on: nothing is looked at again, as a start would."""
         keystore, key = KeyStore(self.keys, self.settings.keys / "epochs"), self.region.parts.log_key
         journal = Journal(self.main, keystore, key, NAME, now)
-        return Parts(self.settings, self.main, keystore, journal, Ledger(journal), Blobs(self.settings.blobs), key, now)
+        blobs, register = Blobs(self.settings.blobs), Register(self.settings.root)
+        return Parts(self.settings, self.main, keystore, journal, Ledger(journal), blobs, key, now, register)
 
 
 def house_at(region: Region, folder: Path, elsewhere: Path, home: Path, origin: str) -> House:
@@ -95,11 +97,10 @@ def move_in(folder: Path, elsewhere: Path, home: Path) -> None:
 def start(house: House) -> str | None:
     """The next start of the service."""
     try:
-        parts = assemble(house.settings)
+        with closing(assemble(house.settings)) as parts:
+            recover(parts)
     except (ConsentError, HandoverError, CryptoError) as refused:
         return str(getattr(refused, "reason", "")) or type(refused).__name__
-    recover(parts)
-    parts.close()
     return None
 
 
@@ -131,8 +132,8 @@ def verifier(house: House, outside: bytes) -> str | None:
     """The offline verifier of an export, with the log's key and a checkpoint that left the house."""
     path = house.elsewhere / "export.jsonl"
     try:
-        with reading(house.main) as session, path.open("wb") as out:
-            house.parts.journal.export(session, out)
+        with path.open("wb") as out:
+            house.parts.journal.export(out)
     except ConsentError as refused:
         return type(refused).__name__
     report = verify_export(path, house.region.parts.log_key.public, outside)
@@ -142,8 +143,8 @@ def verifier(house: House, outside: bytes) -> str | None:
 def board_side(house: House, board: str, outside: bytes | None = None) -> list[str]:
     """The offline verifier of one board's export."""
     path = house.elsewhere / f"{board}.jsonl"
-    with reading(house.main) as session, path.open("wb") as out:
-        house.parts.journal.export(session, out, board)
+    with path.open("wb") as out:
+        house.parts.journal.export(out, board)
     return [str(one) for one in verify_export(path, house.region.parts.log_key.public, outside).findings]
 
 

@@ -26,7 +26,7 @@ from consent.tables import (
 )
 from crypto.keys import SignKey
 from handover.accesslog import SERVICE, Did, record
-from handover.tables import Bundle, BundleSection, KeyLogEntry, SchoolKey, Transfer
+from handover.tables import Bundle, BundleSection, KeyLogEntry, Transfer
 from tests.faults import owner
 from tests.faults.finders import (
     NAME,
@@ -171,9 +171,8 @@ def in_transfer(column: str, value: str) -> Tried:
     )
 
 
-def no_seal_key(house: House, scene: Scene) -> None:
-    key = core(SchoolKey)
-    owner.remove(house.main, SchoolKey, (key.c.school == VO) & (key.c.kind == "seal"))
+def key_log_cut(house: House, scene: Scene) -> None:
+    owner.remove(house.main, KeyLogEntry, core(KeyLogEntry).c.idx == scene.at["keylog"])
 
 
 def shown_to_a_new_school(house: House, scene: Scene) -> None:
@@ -286,7 +285,8 @@ CASES: dict[str, Tried] = {
     },
     "transfer's pupil": another_pupil,
     "transfer's policy": another_policy,
-    "school's seal key taken out": no_seal_key,
+    "key log's newest entry taken out": key_log_cut,
+    "key log's leaf": in_row(KeyLogEntry, "leaf", "idx", lambda scene: ONE),
     "key log's leaf, shown to a new school": shown_to_a_new_school,
     "key log's newest checkpoint": in_row(KeyLogEntry, "checkpoint", "idx", lambda scene: scene.at["keylog"]),
     # the key store
