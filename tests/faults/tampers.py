@@ -34,7 +34,7 @@ from tests.faults.finders import (
     House,
 )
 from tests.faults.lived import Scene
-from tests.handover.story import OTHER, PO_TOO, VO
+from tests.handover.story import OTHER, PO_TOO
 
 Tried = Callable[[House, Scene], None]
 
