@@ -17,6 +17,7 @@ from consent.terms import Collected, Ground, Purpose, Section
 from handover import notices
 from handover.bundles import free_sections, handed_out, newest, shred, start_shredding, versions_of
 from handover.errors import RequestRefused
+from handover.familylog import tell_others
 from handover.idempotency import Answer, Once, carry_out
 from handover.invitations import Visitor, admit
 from handover.outbox import deliver, post
@@ -157,7 +158,13 @@ def objection(parts: Parts, once: MakeOnce, body: Mapping[str, Any]) -> Answer:
         keep_words(parts, visit.act, visit.transfer, event.id, body["reason"])
         return [event]
 
-    return _recorded(parts, once, body["token"], work)
+    return _recorded(parts, once, body["token"], work, tell=tell_others)
+
+
+def _tell_others(parts: Parts, act: Act, visitor: Visitor) -> None:
+    for contact in reachable(parts, act, visitor.pupil).values():
+        if contact.person != visitor.person:
+            post(parts, act, visitor.pupil, contact, "changed")
 
 
 def _recorded(
@@ -167,6 +174,7 @@ def _recorded(
     work: Callable[[_Visit], list[Event]],
     *,
     cancelled_too: bool = False,
+    tell: Callable[[Parts, Act, Visitor], None] = _tell_others,
     **more: list[Section],
 ) -> Answer:
     """Record what a visitor says, tell the others, and answer with the events and the checkpoint that holds them."""
@@ -178,9 +186,7 @@ def _recorded(
         if not cancelled_too:
             still_open(transfer)
         made = work(_Visit(parts, act, transfer, visitor, this.key))
-        for contact in reachable(parts, act, visitor.pupil).values():
-            if contact.person != visitor.person:
-                post(parts, act, visitor.pupil, contact, "changed")
+        tell(parts, act, visitor)
         return {"events": [event.id for event in made], **more}
 
     told = carry_out(parts, this, lambda: parts.journal.act(pupil=visitor.pupil), recorded)

@@ -1,8 +1,8 @@
 """A child's log as its family reads it: who had which section, when, what for, and on which consent; refusals too.
 
 It is read from the journal for each visit, every entry opened and checked, and goes out with the newest checkpoint:
-what a family has seen can't be taken out of the log unnoticed. The visit is an entry itself. What another of the
-family said or looked at isn't shown, and staff are named by role and school alone.
+what a family has seen can't be taken out of the log unnoticed. The visit is an entry itself. What is another's of the
+family (`others_own`) isn't shown, and staff are named by role and school alone.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,12 +19,15 @@ from consent.events import Event, Kind
 from consent.guardians import DECIDES_FROM, anniversary, midnight, speakers
 from consent.journal import Act, Actor
 from consent.terms import Ground, Role
+from crypto.encoding import JSON
 from handover import sentences
 from handover.accesslog import Did, record
 from handover.errors import RequestRefused, not_found
 from handover.idempotency import Answer
 from handover.invitations import Visitor, admit
+from handover.outbox import post
 from handover.parts import Parts
+from handover.people import told_at_once
 from handover.sentences import Said
 from handover.tables import Board, School, Transfer
 from handover.transfers import boards_of, time
@@ -33,6 +36,9 @@ PAGE: Final = 50
 _CLOSES: Final = frozenset({Did.DELIVERED, Did.ABORTED, Did.UNKNOWN})
 _DONE: Final = frozenset({None, "granted", "paper"})
 """Outcomes of what was done; every other one is why it wasn't."""
+
+_ANSWERS: Final = ("request", "objection", "withdraws")
+"""What names, in an entry's terms, the earlier one that it answers."""
 
 _YES: Final = frozenset({Kind.GRANT, Kind.VIEW, Kind.COURT})
 
@@ -64,11 +70,15 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """A pupil's entries, in order, with what is looked up beside them. `schools` names each school's board."""
+    """A pupil's entries, in order, with what is looked up beside them. `schools` names each school's board.
+
+    `hidden` are the indices of what the visitor isn't shown.
+    """
 
     entries: Sequence[Opened]
     schools: Mapping[str, str]
     boards: Mapping[str, str]
+    hidden: frozenset[int] = frozenset()
     _by_index: dict[int, Opened] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -80,7 +90,7 @@ class Log:
 
     def _rows(self, entry: Opened) -> Iterator[Row]:
         by_family = entry.actor is not None and entry.actor.kind == "family"
-        if entry.type in sentences.NOT_SHOWN or by_family:
+        if entry.type in sentences.NOT_SHOWN or by_family or entry.index in self.hidden:
             return
         if entry.type != Did.RELEASE:
             yield self._row(entry, _name(entry), self._line(entry))
@@ -168,7 +178,7 @@ def show(parts: Parts, token: str, before: int | None) -> Answer:
     visitor = admit(parts, token)
     with parts.journal.act(pupil=visitor.pupil) as act:
         entitled(parts, act, visitor)
-        log = read(parts, act.session, visitor.pupil)
+        log = read(parts, act.session, visitor)
         visited(act, visitor, Did.FAMILY_LOG_SHOWN)
     rows = [row for row in log.rows() if before is None or row.index < before]
     # A release with several grounds is several rows of one entry: they stay on one page.
@@ -216,14 +226,45 @@ def visited(act: Act, visitor: Visitor, did: Did, **terms: str) -> None:
     )
 
 
-def read(parts: Parts, session: Session, pupil: str) -> Log:
-    """Read a pupil's whole log; raises `IntegrityBroken` where an entry isn't what the tree holds."""
-    entries = parts.journal.of_pupil(session, pupil)
+def tell_others(parts: Parts, act: Act, visitor: Visitor) -> None:
+    """Write to the others that somebody used a right of chapter III: not who, not which, not why.
+
+    Holders of gezag hear it of each other, a pupil of 16 of them. What the pupil asks from then on nobody is told.
+    """
+    if visitor.role is Role.PUPIL:
+        return
+    for contact in told_at_once(parts, act, visitor.pupil).values():
+        if contact.person != visitor.person:
+            post(parts, act, visitor.pupil, contact, "request_made")
+
+
+def others_own(entries: Sequence[Opened], person: str) -> frozenset[int]:
+    """Name the entries that are another's of the family, and so not this person's to read (AVG art. 15(4)).
+
+    That is what another said, asked, read or had frozen; what the school said to it; and another's changed address.
+    """
+    said: set[JSON] = set()
+    indices = set()
+    for entry in entries:  # an answer stands after what it answers
+        actor, terms = entry.actor, entry.terms
+        by_other = actor is not None and actor.kind == "family" and actor.id != person and entry.type != Kind.COURT
+        answers = not said.isdisjoint(terms[name] for name in _ANSWERS if name in terms)
+        about_other = entry.type == Did.ADDRESS_CHANGED and terms.get("person") != person
+        if by_other or answers or about_other:
+            indices.add(entry.index)
+            said.add(terms.get("id"))
+    return frozenset(indices)
+
+
+def read(parts: Parts, session: Session, visitor: Visitor) -> Log:
+    """Read a pupil's whole log for a visitor; raises `IntegrityBroken` where an entry isn't what the tree holds."""
+    entries = parts.journal.of_pupil(session, visitor.pupil)
     at_school = select(School.code, Board.name).join(Board, Board.code == School.board)
     schools = session.execute(at_school.where(School.code.in_({entry.school for entry in entries})))
     examined = {str(entry.actor.details.get("board")) for entry in entries if entry.actor}
     boards = session.execute(select(Board.code, Board.name).where(Board.code.in_(examined)))
-    return Log(entries, {code: name for code, name in schools}, {code: name for code, name in boards})  # noqa: C416
+    of_schools, of_boards = ({code: name for code, name in found} for found in (schools, boards))  # noqa: C416
+    return Log(entries, of_schools, of_boards, others_own(entries, visitor.person))
 
 
 def print_row(row: Row, log: Log) -> Answer:

@@ -1,9 +1,9 @@
 """What the service holds about a pupil and about who asks, for that person to have (AVG art. 15 and 20).
 
 Everything is gathered under the pupil's lock from the tables, the ledger and the log of this one pupil (bad case J6).
-Left out are names, addresses and words of others of the family, who have the same right; the pseudonyms of staff; and
-the reason that staff gave for an emergency, which may be about the one who asks. What a school has sealed can't be read
-here: the school gives a copy of that.
+Left out is what is another's of the family (`familylog.others_own`), who has the same right, with names and addresses;
+the pseudonyms of staff; and the reason that staff gave for an emergency, which may be about the one who asks. What a
+school has sealed can't be read here: the school gives a copy of that.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,10 +13,9 @@ from typing import Any, Final
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from consent.events import Event, Kind
+from consent.events import Event
 from consent.journal import Act
 from consent.tables import Pupil
-from consent.terms import FAMILY_ROLES
 from handover.bundles import versions_of
 from handover.familylog import print_row, read
 from handover.idempotency import Answer
@@ -46,15 +45,12 @@ INFORMATION: Final = {
 }
 """What AVG art. 15(1)(e) to (h) want said."""
 
-_NOT_THEIRS: Final = frozenset({Kind.REQUEST, Kind.REQUEST_DECIDED, Kind.VIEW, Kind.INZAGE})
-"""What others of the family did that says more of them than of the child."""
-
 _INNER: Final = frozenset({"v", "id", "key", "witness", "second", "stands_for", "holders", "emergency"})
 
 
 def everything(parts: Parts, act: Act, visitor: Visitor, known: Sequence[Event]) -> Answer:
     """Gather what art. 15 gives: the data, where they come from, who received them, and how long they stay."""
-    log = read(parts, act.session, visitor.pupil)
+    log = read(parts, act.session, visitor)
     row = act.session.get_one(Pupil, visitor.pupil)
     child = child_of(parts.keystore, row)
     rows = [print_row(one, log) for one in log.rows()]
@@ -69,7 +65,7 @@ def everything(parts: Parts, act: Act, visitor: Visitor, known: Sequence[Event])
         "you": _contact(parts, act, visitor),
         "transfers": [_transfer(parts, act, one) for one in _transfers(act, visitor.pupil)],
         "invitations": _invitations(act, visitor),
-        "ledger": [_event(event, visitor) for event in known if _may_see(event, visitor, known)],
+        "ledger": [_event(event, visitor) for event in known if event.index not in log.hidden],
         "words": _words(parts, act, visitor, known),
         "received": [one for one in rows if one["kind"] == "released"],
         "log": rows,
@@ -87,7 +83,7 @@ def provided(parts: Parts, act: Act, visitor: Visitor, known: Sequence[Event]) -
 
 
 def _contact(parts: Parts, act: Act, visitor: Visitor) -> Answer:
-    contact = contacts(parts.keystore, act.session, visitor.pupil).get(visitor.person)
+    contact = contacts(parts.keystore, act.session, visitor.pupil, act.now).get(visitor.person)
     reached = {"name": contact.name, "mail": contact.mail} if contact else {"name": None, "mail": None}
     return {"person": visitor.person, "role": str(visitor.role), **reached}
 
@@ -135,20 +131,9 @@ def _invitations(act: Act, visitor: Visitor) -> list[Answer]:
     ]
 
 
-def _may_see(event: Event, visitor: Visitor, known: Sequence[Event]) -> bool:
-    if event.by.person == visitor.person:
-        return True
-    if event.kind is Kind.REQUEST_DECIDED:
-        return event.request in {one.id for one in known if one.by.person == visitor.person}
-    return event.kind not in _NOT_THEIRS
-
-
 def _event(event: Event, visitor: Visitor) -> Answer:
-    """Print an event without what names others: staff by their role, the family by their role and whether it is you."""
+    """Print an event without what names others: staff by their role, holders by their role and whether it is you."""
     terms: dict[str, Any] = {name: value for name, value in event.to_terms().items() if name not in _INNER}
-    by_you = event.by.person == visitor.person
-    if event.by.role in FAMILY_ROLES and not by_you:
-        terms.pop("text", None)
     if event.holders is not None:
         terms["holders"] = [
             {"role": str(one.role), "since": one.since.isoformat(), "you": one.person == visitor.person}
@@ -158,7 +143,7 @@ def _event(event: Event, visitor: Visitor) -> Answer:
         "event": event.id,
         "kind": event.kind.name.lower(),
         "at": time(event.recorded_at),
-        "by": {"role": str(event.by.role), "you": by_you},
+        "by": {"role": str(event.by.role), "you": event.by.person == visitor.person},
         **terms,
     }
 

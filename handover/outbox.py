@@ -44,6 +44,14 @@ TEXTS: Final = {
             "Wilt u weten wat? Ga naar {origin} of bel de school.\n"
         ),
     ),
+    "request_made": (
+        "Er is iets gevraagd over de gegevens van uw kind",
+        (
+            "Iemand die meebeslist over uw kind, heeft een recht gebruikt over de gegevens van uw kind.\n"
+            "Zo iemand kan vragen om gegevens te wissen of stil te zetten, of bezwaar maken.\n"
+            "U hoeft niets te doen. Wilt u weten wat het voor uw kind betekent? Ga naar {origin} of bel de school.\n"
+        ),
+    ),
     "custody": (
         "De school heeft vastgelegd wie over uw kind beslist",
         (

@@ -21,13 +21,12 @@ from handover import insight
 from handover.accesslog import Did
 from handover.asked import AT_ONCE, TERM, Asked, asked, due_after, restriction_key
 from handover.errors import RequestRefused
-from handover.familylog import decides, entitled, visited
+from handover.familylog import decides, entitled, tell_others, visited
 from handover.idempotency import Answer, Once, carry_out
 from handover.insight import words_about
 from handover.invitations import Visitor, admit
-from handover.outbox import deliver, post
+from handover.outbox import deliver
 from handover.parts import Parts
-from handover.people import reachable
 from handover.question import requirements
 from handover.stops import Sent, Stop, stops
 from handover.tables import Release, Transfer
@@ -145,9 +144,8 @@ def _record(parts: Parts, act: Act, visitor: Visitor, key: str, body: Mapping[st
             sections=named or tuple(Section),
         )
         parts.ledger.record(act, frozen, boards)
-        for contact in reachable(parts, act, visitor.pupil).values():
-            if contact.person != visitor.person:
-                post(parts, act, visitor.pupil, contact, "changed")
+    if request.right in THE_PUPILS:
+        tell_others(parts, act, visitor)
     return request
 
 
