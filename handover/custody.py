@@ -17,11 +17,12 @@ from consent.journal import Act
 from consent.tables import Pupil
 from consent.terms import CustodyEvidence, Role
 from handover.accesslog import Did, record, staff
+from handover.addresses import keep_addresses
 from handover.errors import RequestRefused
 from handover.idempotency import Answer, Once, carry_out
 from handover.outbox import deliver, post, text_sha256
 from handover.parts import Caller, Parts
-from handover.people import Child, Contact, child_of, contacts, keep_contact, own_pupil, staff_actor
+from handover.people import Child, Contact, child_of, contacts, own_pupil, same_person, staff_actor
 from handover.tables import Person
 
 NOTICE = "custody"
@@ -66,9 +67,9 @@ def change_custody(parts: Parts, caller: Caller, once: Once, pupil: str, body: M
     def work(act: Act) -> Answer | RequestRefused:
         row = own_pupil(act.session, caller, pupil)
         birth_date = child_of(parts.keystore, row).birth_date
-        before = contacts(parts.keystore, act.session, pupil)
+        before = contacts(parts.keystore, act.session, pupil, act.now)
         persons = _Stated(parts, act, caller, pupil, birth_date, body, "").take_over(once, told=True)
-        after = contacts(parts.keystore, act.session, pupil)
+        after = contacts(parts.keystore, act.session, pupil, act.now)
         told = {contact.mail: contact for contact in (*before.values(), *after.values())}
         for mail in sorted(told):
             post(parts, act, pupil, told[mail], NOTICE)
@@ -113,8 +114,7 @@ class _Stated:
             for person, one in zip(persons, holders, strict=True)
         ]
         people += self._pupil_itself(known)
-        for contact in people:
-            keep_contact(self.parts.keystore, self.act.session, self.pupil, contact)
+        keep_addresses(self.parts, self.act, self.caller, self.pupil, people, self.said.get("second_person"))
         return [{"person": contact.person, "role": str(contact.role)} for contact in people]
 
     def _refuse_strangers(self, known: set[str]) -> None:
@@ -125,6 +125,9 @@ class _Stated:
 
     def _record(self, once: Once, persons: Sequence[str], *, told: bool) -> None:
         second = self.said.get("second_person")
+        if second and same_person(second, self.caller.staff):
+            where = {f"{self.place}/second_person": "Somebody else than who records the custody."}
+            raise RequestRefused("SECOND_NEEDED", 422, "A second member of staff is another one.", where)
         draft = Draft(
             kind=Kind.CUSTODY,
             key=f"custody-{once.key}",

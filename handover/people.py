@@ -8,7 +8,7 @@ number is kept as a keyed hash alone.
 import json
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Final
 
 from sqlalchemy import select
@@ -32,12 +32,16 @@ CONTACT: Final = "contact"
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """How somebody can be reached, and as whom they speak."""
+    """How somebody can be reached, and as whom they speak.
+
+    `following` is an address that takes the other's place, with the moment from which it does (`handover.addresses`).
+    """
 
     person: str
     role: Role
     name: str
     mail: str
+    following: tuple[str, datetime] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,19 +77,25 @@ def child_of(keystore: KeyStore, pupil: Pupil) -> Child:
     return Child(**data | {"birth_date": date.fromisoformat(data["birth_date"])})
 
 
-def contacts(keystore: KeyStore, session: Session, pupil: str) -> dict[str, Contact]:
-    """Unseal who can be reached about a pupil, by person. Whose contact has ended is left out."""
+def contacts(keystore: KeyStore, session: Session, pupil: str, now: datetime) -> dict[str, Contact]:
+    """Unseal who can be reached about a pupil now, by person. Whose contact has ended is left out."""
     found = {}
     for row in session.scalars(select(Person).where(Person.pupil == pupil, Person.sealed.is_not(None))):
         data = json.loads(keystore.open(CONTACT, row.id, row.sealed or b"", aad("person", row.id)))
-        found[row.id] = Contact(row.id, Role(data["role"]), data["name"], data["mail"])
+        mail, following = data["mail"], data.get("following")
+        if following:
+            following = following[0], datetime.fromisoformat(following[1])
+            if following[1] <= now:
+                mail, following = following[0], None
+        found[row.id] = Contact(row.id, Role(data["role"]), data["name"], mail, following)
     return found
 
 
 def reachable(parts: Parts, act: Act, pupil: str) -> dict[str, Contact]:
     """Unseal how those who speak for the pupil now can be reached; who lost that voice isn't written to any more."""
     voices = speakers(parts.ledger.history(act.session, pupil).known, pupil, act.now)
-    return {person: one for person, one in contacts(parts.keystore, act.session, pupil).items() if person in voices}
+    found = contacts(parts.keystore, act.session, pupil, act.now)
+    return {person: one for person, one in found.items() if person in voices}
 
 
 def told_at_once(parts: Parts, act: Act, pupil: str) -> dict[str, Contact]:
@@ -113,7 +123,10 @@ def keep_contact(keystore: KeyStore, session: Session, pupil: str, contact: Cont
     with suppress(KeyUnknown, Destroyed):
         if keystore.owner(CONTACT, contact.person).id in doomed(session):
             raise RequestRefused("CONFLICT", 409, "This contact is just being ended. Nothing was done; try again.")
-    data = {"role": str(contact.role), "name": contact.name, "mail": contact.mail}
+    data: dict[str, object] = {"role": str(contact.role), "name": contact.name, "mail": contact.mail}
+    if contact.following:
+        mail, counts_from = contact.following
+        data["following"] = [mail, counts_from.isoformat()]
     key = keystore.new_key(CONTACT, contact.person)
     sealed = key.seal(json.dumps(data).encode(), aad("person", contact.person))
     session.merge(Person(id=contact.person, pupil=pupil, sealed=sealed))

@@ -200,6 +200,15 @@ def changes_custody(story: Story) -> Ask:
     return of_pupil("custody", {"holders": [holder], "evidence": evidence})(story)
 
 
+def changes_address(story: Story) -> Ask:
+    child = story.region.pupil(PO, holders=1)
+    evidence = {"kind": "gezagsregister", "date": now().date().isoformat(), "staff": "s-1"}
+    mail = f"{secrets.token_hex(4)}@gezin.test"
+    holder = {"name": "Ouder 1", "mail": mail, "role": "guardian", "person": child.persons[0]}
+    body = {"holders": [holder], "evidence": evidence}
+    return lambda: story.region.send(PO, "PUT", f"/v1/pupils/{child.pupil}/custody", body)
+
+
 def opens(story: Story) -> Ask:
     child = story.region.pupil(PO)
     body = {"pupil": child.pupil, "receiver": VO, "route": "POVO", "purpose": "placement", "sections": ["okr"]}
@@ -359,6 +368,7 @@ STEPS: Final = (
     Step(("POST", f"{SCHOOL}/keys"), publishes, 201, ("keys_published granted",)),
     Step(("POST", "/v1/pupils"), registers, 201, ("custody None", "pupil_registered granted")),
     Step(("PUT", f"{PUPIL}/custody"), changes_custody, 200, ("custody None",)),
+    Step(("PUT", f"{PUPIL}/custody"), changes_address, 200, ("custody None", "address_changed granted")),
     Step(("PUT", f"{PUPIL}/group"), of_pupil("group", {"group": "8a"}), 200, ("group_set granted",)),
     Step(
         ("PUT", f"{PUPIL}/flag"),

@@ -15,7 +15,7 @@ EVIDENCE = {"kind": "gezagsregister", "date": "2026-01-05", "staff": "s-1"}
 
 
 def holder(place: int, case: Case | None = None) -> dict[str, Any]:
-    named = {"name": f"Ouder {place}", "mail": f"ouder{place}@gezin.test", "role": "guardian"}
+    named = {"name": f"Ouder {place}", "mail": f"{canary.MAIL}{place}@gezin.test", "role": "guardian"}
     return named | ({"person": case.child.persons[place - 1]} if case else {})
 
 

@@ -234,7 +234,7 @@ def reach_again(case: Case) -> None:
     """Let the school state the custody anew, with addresses of one guardian and of the pupil."""
     holder = {"name": "Ouder", "mail": "ouder@gezin.test", "role": "guardian", "person": case.child.persons[0]}
     evidence = {"kind": "gezagsregister", "date": now().date().isoformat(), "staff": "s-1"}
-    body = {"holders": [holder], "evidence": evidence, "pupil_mail": "kind@gezin.test"}
+    body = {"holders": [holder], "evidence": evidence, "pupil_mail": "kind@gezin.test", "second_person": "s-2"}
     expect(case.story.region.send(PO, "PUT", f"/v1/pupils/{case.child.pupil}/custody", body), 200)
 
 
@@ -271,6 +271,7 @@ def test_somebody_whose_contact_ended_can_be_reached_again(lite: Story) -> None:
             ],
             "evidence": {"kind": "gezagsregister", "date": now().date().isoformat(), "staff": "s-1"},
             "pupil_mail": "kind@gezin.test",
+            "second_person": "s-2",
         }
         answer = lite.region.send(PO, "PUT", f"/v1/pupils/{case.child.pupil}/custody", body)
         assert answer.status_code == 200, answer.get_data()
@@ -298,10 +299,11 @@ def test_what_is_kept_anew_doesn_t_go_with_a_contact_that_a_killed_sweep_had_beg
         holder = {"name": "Ouder", "mail": contact.mail, "role": "guardian", "person": contact.person}
         evidence = {"kind": "gezagsregister", "date": end.date().isoformat(), "staff": "s-1"}
         path = f"/v1/pupils/{case.child.pupil}/custody"
-        expect(lite.region.send(PO, "PUT", path, {"holders": [holder], "evidence": evidence}), 200)
+        body = {"holders": [holder], "evidence": evidence, "second_person": "s-2"}
+        expect(lite.region.send(PO, "PUT", path, body), 200)
         parts.journal.start()
         with reading(parts.main) as session:
-            assert contacts(parts.keystore, session, case.child.pupil) == {contact.person: contact}
+            assert contacts(parts.keystore, session, case.child.pupil, end) == {contact.person: contact}
 
 
 def test_a_pupil_ends_five_years_after_the_last_release(lite: Story) -> None:
