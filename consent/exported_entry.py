@@ -111,7 +111,6 @@ def _emptied(there: int, wrong: tuple[str, ...], type_: int, row: bytes, said: A
 
 def _heard(there: int, wrong: tuple[str, ...], type_: int, row: bytes, terms: Any, said: Any, board: str) -> Line:
     """Compare what a board hears with the terms where it sees them; otherwise only the row's form is held."""
-    sees = sum(SEES[part] for part in said["told"][board]["sees"])
     if terms is not None:
         bits = section_bits(tuple(terms["sections"]))
         heard = {**terms, "day": terms["at"][:10], "sections": bits}
@@ -119,6 +118,7 @@ def _heard(there: int, wrong: tuple[str, ...], type_: int, row: bytes, terms: An
         _check_word(said)
         heard = said
     told = heard["told"][board]
+    sees = sum(SEES[part] for part in told["sees"])
     numbers = _numbers({board: heard["boards"][board]}, board)
     expected = {name: heard[name] for name in ("day", "ground", "school", "sections")}
     expected |= {"boards": numbers, "book": None, "number": None, "outcome": told["outcome"], "told": {board: told}}

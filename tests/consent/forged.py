@@ -1,6 +1,5 @@
 """An export of the journal written by hand, from the specification and without the journal's own code."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
@@ -22,7 +21,7 @@ HEAD = {"format": "overdracht-journal", "origin": ORIGIN, "v": 1}
 class Line:
     """An entry as it was committed to, and what its line says otherwise: `clear` in the row, `gone` of the parts.
 
-    A `sees` makes it what a board hears that sees no more than these parts.
+    `heard` makes of it what a board hears, and `erased` what is left in clear once the pupil was erased.
     """
 
     type: int = 1
@@ -43,6 +42,21 @@ class Line:
     def without(self, *parts: str) -> "Line":
         """Leave parts out."""
         return replace(self, gone=parts)
+
+    def heard(self, board: str) -> "Line":
+        """Show it as a board hears it: the parts that it sees, and what it is told."""
+        told = self.told[board]
+        gone = tuple(part for part in ("subject", "actor", "terms") if part not in told["sees"])
+        shown = self.but(
+            book=None, number=None, outcome=told["outcome"], boards={board: self.boards[board]}, told={board: told}
+        )
+        return replace(shown, gone=gone)
+
+    def erased(self, *also: str) -> "Line":
+        """Leave out subject and terms, and other parts, and all that an erasure empties in clear."""
+        empty = dict.fromkeys(("book", "day", "ground", "number", "outcome", "school"))
+        shown = self.but(**empty, sections=0, told={})
+        return replace(shown, gone=("subject", "terms", *also))
 
     def committed(self) -> dict[str, dict[str, Any]]:
         """Give what each part says."""
@@ -130,11 +144,20 @@ def note(lines: Sequence[Line], size: int | None = None, origin: str = ORIGIN, k
 
 def noted(note: bytes) -> bytes:
     """Print the line of a checkpoint."""
-    return json.dumps({"checkpoint": note.decode()}).encode() + b"\n"
+    return rfc8785.dumps({"checkpoint": note.decode()}) + b"\n"
+
+
+def newest(lines: Sequence[Line], board: str | None = None) -> dict[str, int]:
+    """Give the last number of each board, or of one, that is shown."""
+    last = {} if board is None else {board: 0}
+    for line in lines:
+        shown = {} if isinstance(line, Bare) else line.row()["boards"]
+        last |= {name: number for name, number in shown.items() if board in (None, name)}
+    return last
 
 
 def export(*lines: Line, last: bytes | None = None, **head: Any) -> list[bytes]:
     """Write an export with one checkpoint at its end."""
-    begin = rfc8785.dumps(HEAD | head) + b"\n"
+    begin = rfc8785.dumps({**HEAD, "newest": newest(lines, head.get("board")), **head}) + b"\n"
     printed = [line.printed(index) for index, line in enumerate(lines)]
     return [begin, *printed, noted(note(lines) if last is None else last)]

@@ -19,6 +19,7 @@ from crypto.checkpoint import Checkpoint, print_checkpoint
 from crypto.keys import SignKey
 from crypto.merkle import leaf_hash, root
 from tests.conftest import Databases
+from tests.consent.forged import noted
 from tests.consent.test_journal import KEY, ORIGIN, SERVICE, STAFF, House, grant
 
 Lines = list[bytes]
@@ -36,8 +37,8 @@ def lite(sqlite_databases: Databases, tmp_path: Path) -> House:
 
 def exported(house: House, folder: Path) -> Path:
     path = folder / "export.jsonl"
-    with path.open("wb") as out, reading(house.databases.main) as session:
-        house.journal.export(session, out)
+    with path.open("wb") as out:
+        house.journal.export(out)
     return path
 
 
@@ -150,6 +151,8 @@ def test_a_row_taken_out_is_named_and_so_is_a_tail_cut_off(house: House, tmp_pat
     assert said(verify_export(exported(house, tmp_path))) == [
         "a checkpoint of 5 entries stands after 4",
         "the export doesn't end with a checkpoint over all its entries",
+        "the entries of board-a end at number 4, and its newest is 5",
+        "the entries of board-b end at number 4, and its newest is 5",
     ]
     with writing(house.databases.main) as session:
         session.execute(delete(JournalLookup).where(JournalLookup.index == 1))
@@ -192,8 +195,8 @@ def _number(line: bytes, number: int) -> bytes:
         (lambda lines: lines[:3] + lines[-1:], "a checkpoint of 5 entries stands after 2"),
         (lambda lines: lines[1:], "not an export of a journal, version 1; nothing after it was read"),
         (lambda lines: [], "the file is empty; nothing after it was read"),
-        (lambda lines: [b"\n"], "its line isn't JSON; nothing after it was read"),
-        (lambda lines: [b"[" * 100_000 + b"\n"], "its line isn't JSON; nothing after it was read"),
+        (lambda lines: [b"\n"], "its line isn't canonical JSON; nothing after it was read"),
+        (lambda lines: [b"[" * 100_000 + b"\n"], "its line isn't canonical JSON; nothing after it was read"),
         (lambda lines: [*lines[:2], b"[]\n"], "entry 1: its line isn't an entry; nothing after it was read"),
         (lambda lines: [*lines[:2], b'{"checkpoint":"x"}\n'], "the checkpoint after 1 entries: not a signed note"),
         (lambda lines: [*lines[:-1], lines[-1][:-1]], "entry 5: its line is cut short or too long; nothing after"),
@@ -206,7 +209,10 @@ def _number(line: bytes, number: int) -> bytes:
             lambda lines: [*lines[:2], lines[2].replace(b"canary", b"kanary"), *lines[3:]],
             "entry 1: its terms isn't what the leaf commits to",
         ),
-        (lambda lines: [*lines[:-1], b'{"checkpoint":"\\ud800"}\n'], "entry 5: its line isn't JSON; nothing after"),
+        (
+            lambda lines: [*lines[:-1], b'{"checkpoint":"\\ud800"}\n'],
+            "entry 5: its line isn't canonical JSON; nothing after",
+        ),
         (lambda lines: [*lines[:-1], b'{"checkpoint":5}\n'], "entry 5: its line isn't an entry; nothing after"),
         (lambda lines: [b'{"format":"overdracht-journal","origin":"","v":1}\n'], "not an export of a journal"),
         (lambda lines: [b'{"format":"overdracht-journal","origin":5,"v":1}\n'], "not an export of a journal"),
@@ -317,8 +323,7 @@ def test_a_forged_checkpoint_between_true_ones_is_named_alone(lite: House, tmp_p
     path = exported(long(lite, 900), tmp_path)
     lines = path.read_bytes().splitlines(keepends=True)
     for size, line in ((256, lines[257]), (768, lines[771])):
-        note = print_checkpoint(Checkpoint(ORIGIN, size, bytes(32)), KEY).decode()
-        lines[lines.index(line)] = json.dumps({"checkpoint": note}).encode() + b"\n"
+        lines[lines.index(line)] = noted(print_checkpoint(Checkpoint(ORIGIN, size, bytes(32)), KEY))
     path.write_bytes(b"".join(lines))
     assert said(verify_export(path, KEY.public)) == [
         "entries 0 to 255 aren't all those that the checkpoint there was signed over",
@@ -370,8 +375,7 @@ def rebuilt(lines: Lines, key: SignKey) -> Lines:
     """Leave out the first entry and write everything after it anew, signed: what the log's owner could do (K2)."""
     kept = [_number(line, index) for index, line in enumerate(lines[2:-1])]
     hashes = [bytes.fromhex(json.loads(line)["hash"]) for line in kept]
-    note = print_checkpoint(Checkpoint(ORIGIN, len(kept), root(hashes)), key)
-    return [lines[0], *kept, json.dumps({"checkpoint": note.decode()}).encode() + b"\n"]
+    return [lines[0], *kept, noted(print_checkpoint(Checkpoint(ORIGIN, len(kept), root(hashes)), key))]
 
 
 def test_a_log_that_was_rebuilt_is_found_out_by_whoever_holds_a_checkpoint(lite: House, tmp_path: Path) -> None:

@@ -1,11 +1,12 @@
 """The verifier on exports written by hand: each finding, in its words and at its place, and nothing beside it."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import rfc8785
 import zstandard
 
 from consent.verify import Finding, Report, verify_export
@@ -20,6 +21,7 @@ STOPPED = "; nothing after it was read"
 CLEAR = "what stands in clear isn't what was committed to"
 FORM = "its line isn't an entry of this format"
 HEARD = "what this board hears isn't what was committed to"
+WORD = "NOT CHECKED: day, sections, ground, school and outcome of {} entries, which are the operator's word"
 NUMBERS = "a board's running number doesn't follow on the one before"
 BACK = "it was erased, and is still there"
 
@@ -91,26 +93,46 @@ def test_a_finding_is_printed_with_its_entry_where_it_has_one() -> None:
         None,
         "x",
         {},
-        {**HEAD, "more": 1},
-        {**HEAD, "v": 2},
-        {**HEAD, "format": "another"},
-        {**HEAD, "origin": ""},
-        {**HEAD, "origin": 5},
-        {"format": HEAD["format"], "v": 1},
-        {**HEAD, "board": 5},
+        HEAD,
+        {**HEAD, "newest": {}, "more": 1},
+        {**HEAD, "newest": {}, "v": 2},
+        {**HEAD, "newest": {}, "v": True},
+        {**HEAD, "newest": {}, "format": "another"},
+        {**HEAD, "newest": {}, "origin": ""},
+        {**HEAD, "newest": {}, "origin": 5},
+        {"format": HEAD["format"], "newest": {}, "v": 1},
+        {**HEAD, "newest": {}, "board": 5},
+        {**HEAD, "newest": {}, "board": "board-a"},
+        {**HEAD, "newest": {"board-b": 0}, "board": "board-a"},
+        {**HEAD, "newest": {"board-a": 0, "board-b": 0}, "board": "board-a"},
+        {**HEAD, "newest": []},
+        {**HEAD, "newest": {"board-a": -1}},
+        {**HEAD, "newest": {"board-a": True}},
+        {**HEAD, "newest": {"board-a": "1"}},
+        {**HEAD, "newest": {"board-a": None}},
     ],
     ids=json.dumps,
 )
 def test_a_head_in_another_form_is_no_export(path: Path, head: object) -> None:
-    report = verified(path, [json.dumps(head).encode() + b"\n"])
+    report = verified(path, [rfc8785.dumps(head) + b"\n"])
     assert report.findings == (Finding(None, "not an export of a journal, version 1" + STOPPED),)
     assert (report.origin, report.size, report.root, report.board) == ("", 0, EMPTY_ROOT, None)
+    assert report.checked == ("NOT CHECKED: anything",)
+
+
+@pytest.mark.parametrize("at", [0, -1])
+@pytest.mark.parametrize(("old", "new"), [(b":", b": "), (b'"', b' "'), (b'"}', b'","x":1}'), (b'{"', b'{"a":1,"')])
+def test_head_and_checkpoints_are_written_in_one_way(path: Path, at: int, old: bytes, new: bytes) -> None:
+    lines = export(FIRST)
+    lines[at] = lines[at].replace(b'"v":1}', b'"v":"1"}').replace(old, new, 1).replace(b'"v":"1"}', b'"v":1}')
+    (finding,) = found(path, lines)
+    assert finding.endswith(STOPPED)
 
 
 @pytest.mark.parametrize(
     "later",
     [
-        *(None, 5, "ab", {"a": 1}, [5], [[1]], [[1, "b", 2]], [["1", "b"]], [[True, "b"]], [[1, 2]], [[-1, "b"]]),
+        *([], None, 5, "ab", {"a": 1}, [5], [[1]], [[1, "b", 2]], [["1", "b"]], [[True, "b"]], [[1, 2]], [[-1, "b"]]),
         *([[2, "b"], [1, "c"]], [[1, "b"], [1, "c"]], [[1, "b"], 5]),
     ],
     ids=json.dumps,
@@ -164,7 +186,8 @@ def test_a_name_from_the_very_start_takes_the_place_of_the_first(path: Path) -> 
         (lambda lines: [*lines[:2], b"{}\n"], "entry 1: its line isn't an entry"),
         (lambda lines: [*lines[:2], b"[]\n"], "entry 1: its line isn't an entry"),
         (lambda lines: [*lines[:2], b'{"checkpoint":5}\n'], "entry 1: its line isn't an entry"),
-        (lambda lines: [*lines[:2], b"{\n"], "entry 1: its line isn't JSON"),
+        (lambda lines: [*lines[:2], b"{\n"], "entry 1: its line isn't canonical JSON"),
+        (lambda lines: [*lines[:2], b"{} \n"], "entry 1: its line isn't canonical JSON"),
         (lambda lines: [*lines[:2], lines[1]], "entry 1: it is missing"),
         (lambda lines: [lines[0], *lines[2:]], "entry 0: it is missing"),
         (lambda lines: [lines[0], lines[1][:82] + b"x" + lines[1][83:]], "entry 0: its line isn't an entry"),
@@ -208,11 +231,9 @@ def test_a_hash_that_is_not_its_leafs_is_named_and_still_counted(path: Path) -> 
         (b'},"row":', b'},"rox":'),
         (b'"type":1}}', b'"type":1}} '),
         (b'"type":1}}', b'"type":1}]'),
-        (b'"type":1}}', b'"types":1}}'),
         (b'"type":1}}', b'"type":}}'),
         (b'"type":1}}', b'"type":"\xff"}}'),
         (b'"row":{', b'"row":5}\n'),
-        (b'"told":{},"type"', b'"told":5,"type"'),
         (b'"boards":{"board-a":1},"book":"ledger","day"', b'"boards":[],"book":"ledger","day"'),
     ],
 )
@@ -281,6 +302,9 @@ def test_a_leaf_of_another_version_is_not_read(path: Path) -> None:
         {"outcome": "refused"},
         {"school": None},
         {"told": {"board-b": None}},
+        {"told": 5},
+        {"more": None},
+        {"contradicted": ["board-a"]},
     ],
     ids=str,
 )
@@ -300,11 +324,49 @@ def test_a_boards_numbers_run_from_one_without_a_hole(path: Path) -> None:
     assert told(1, 5, 6) == [f"entry 1: {NUMBERS}"]
 
 
+@pytest.mark.parametrize("number", [True, "1", None, [1], 1.5], ids=str)
+def test_a_number_is_a_number(path: Path, number: object) -> None:
+    line = replace(FIRST, boards={"board-a": number})  # type: ignore[dict-item]
+    assert found(path, export(line, newest={"board-a": 1}))[0] == f"entry 0: {FORM}"
+
+
+def test_each_boards_numbers_end_at_its_newest(path: Path) -> None:
+    def told(**newest: int) -> list[str]:
+        return found(path, export(FIRST, SECOND, newest={name.replace("_", "-"): n for name, n in newest.items()}))
+
+    assert told(board_a=2, board_b=1) == []
+    what = "the entries of {} end at number {}, and its newest is {}"
+    assert told(board_a=3, board_b=1) == [what.format("board-a", 2, 3)]
+    assert told(board_a=2, board_b=0) == told(board_a=2) == [what.format("board-b", 1, 0)]
+    assert told(board_a=2, board_b=1, board_c=1) == [what.format("board-c", 0, 1)]
+    assert told(board_a=2, board_b=1, board_c=0) == []
+
+
+def test_numbers_go_on_behind_those_that_were_lost(path: Path) -> None:
+    """K12: where the log took another name, a board's numbers may leave out those of the entries that went."""
+    lines = (FIRST, replace(SECOND, boards={"board-a": 5, "board-b": 1}), replace(THIRD, boards={"board-a": 6}))
+    later = [[1, "b/journal"]]
+    last = note(lines, origin="b/journal")
+    assert found(path, export(*lines, last=last, later=later)) == []
+    back = (replace(FIRST, boards={"board-a": 1}), replace(SECOND, boards={"board-a": 1}), lines[2])
+    last = note(back, origin="b/journal")
+    assert found(path, export(*back, last=last, later=later)) == [f"entry 1: {NUMBERS}", f"entry 2: {NUMBERS}"]
+
+
 # Erasures.
 
 
-def erasure(*erased: int, kind: int = 0x11, book: str = "erasure") -> Line:
-    return Line(kind, 9, book, boards={}, terms={"erased": list(erased)})
+def erasure(*erased: int, actors: Sequence[int] = (), boards: Mapping[str, int] | None = None) -> Line:
+    terms = {"actors": list(actors), "erased": list(erased)}
+    return Line(0x11, 9, "erasure", boards=boards or {}, terms=terms)
+
+
+def staff_erasure(*erased: int) -> Line:
+    return Line(0x12, 9, "erasure", boards={}, terms={"erased": list(erased)})
+
+
+GONE = FIRST.erased()
+NOBODY = FIRST.erased("actor")
 
 
 @pytest.mark.parametrize(
@@ -318,61 +380,135 @@ def erasure(*erased: int, kind: int = 0x11, book: str = "erasure") -> Line:
     ],
 )
 def test_a_part_that_no_erasure_lists_has_to_be_there(path: Path, gone: list[str], names: str) -> None:
-    what = f"its {names} neither opens nor was erased"
-    assert found(path, export(FIRST, SECOND.without(*gone), THIRD)) == [f"entry 1: {what}"]
-    assert found(path, export(FIRST, SECOND.without(*gone), erasure(0)))[-2:] == [
-        f"entry 1: {what}",
-        f"entry 0: {BACK}",
-    ]
-    assert found(path, export(FIRST, SECOND.without(*gone), erasure(1, book="access"))) == [f"entry 1: {what}"]
+    what = f"entry 1: its {names} neither opens nor was erased"
+    lost = SECOND.without(*gone)
+    assert found(path, export(FIRST, lost, THIRD)) == [what]
+    assert found(path, export(GONE, lost, erasure(0))) == [what]
+    assert found(path, export(FIRST, lost, replace(erasure(1), book="access"))) == [what]
+
+
+def test_an_empty_row_lets_nothing_go(path: Path) -> None:
+    assert found(path, export(GONE)) == ["entry 0: its subject, terms neither opens nor was erased"]
 
 
 def test_an_erasure_lets_go_what_it_lists_and_nothing_else(path: Path) -> None:
-    gone = FIRST.without("subject", "terms")
-    assert found(path, export(gone, erasure(0))) == []
-    assert found(path, export(FIRST.without("subject", "actor", "terms"), erasure(0))) == []
-    assert found(path, export(THIRD, gone, erasure(1), SECOND.without("actor"), erasure(3, kind=0x12))) == []
-    assert found(path, export(FIRST.without("actor"), erasure(0, kind=0x12))) == []
+    assert found(path, export(GONE, erasure(0))) == []
+    assert found(path, export(NOBODY, erasure(0, actors=[0]))) == []
+    assert found(path, export(NOBODY, erasure(0))) == ["entry 0: its actor neither opens nor was erased"]
+    assert found(path, export(GONE, erasure(0, actors=[0]))) == [f"entry 0: {BACK}"]
+    assert found(path, export(THIRD, GONE, erasure(1), SECOND.without("actor"), staff_erasure(3))) == []
+    assert found(path, export(FIRST.without("actor"), staff_erasure(0))) == []
     for kept in ("subject", "terms"):
         (other,) = {"subject", "terms"} - {kept}
-        assert found(path, export(FIRST.without(other), erasure(0))) == [f"entry 0: {BACK}"]
-    assert found(path, export(FIRST, erasure(0, kind=0x12))) == [f"entry 0: {BACK}"]
-    assert found(path, export(gone, erasure(0, kind=0x12))) == [
-        "entry 0: its subject, terms neither opens nor was erased",
+        assert found(path, export(replace(GONE, gone=(other,)), erasure(0)))[-1] == f"entry 0: {BACK}"
+    assert found(path, export(FIRST, erasure(0))) == [f"entry 0: {BACK}"]
+    assert found(path, export(FIRST, staff_erasure(0))) == [f"entry 0: {BACK}"]
+    assert found(path, export(GONE, staff_erasure(0))) == [
         f"entry 0: {BACK}",
+        "entry 0: its subject, terms neither opens nor was erased",
     ]
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        {"day": "2027-03-01"},
+        {"ground": "consent"},
+        {"ground": ""},
+        {"number": 1},
+        {"outcome": "granted"},
+        {"school": "99AB00"},
+        {"sections": 1},
+        {"sections": False},
+        {"book": "ledger"},
+        {"told": {"board-a": {"outcome": None, "sees": ["actor"]}}},
+        {"told": None},
+        {"type": 3},
+        {"type": True},
+        {"more": None},
+        {"contradicted": ["board-a"]},
+    ],
+    ids=str,
+)
+def test_an_erasure_empties_what_stands_in_clear(path: Path, left: dict[str, object]) -> None:
+    what = CLEAR if "contradicted" in left else BACK
+    assert found(path, export(GONE.but(**left), erasure(0))) == [f"entry 0: {what}"]
+
+
+def test_a_row_that_was_emptied_says_what_the_leaf_does(path: Path) -> None:
+    """What an erasure empties can't be filled in, nor the entry made one of another type."""
+    assert found(path, export(GONE.but(boards={"board-a": 2}), erasure(0))) == [f"entry 0: {NUMBERS}"]
+    for boards in ([], None, {"board-a": True}, {"board-a": "1"}):
+        head, _, *rest = export(GONE, erasure(0))
+        lines = [head, GONE.but(boards=boards).printed(0), *rest]
+        assert found(path, lines)[0] == f"entry 0: {FORM}"
 
 
 def test_an_erasure_takes_nothing_back_of_another_one(path: Path) -> None:
-    both = (erasure(0), erasure(0, kind=0x12))
+    both = (erasure(0), staff_erasure(0))
     for erasures in (both, both[::-1]):
-        assert found(path, export(FIRST.without("subject", "actor", "terms"), *erasures)) == []
+        assert found(path, export(NOBODY, *erasures)) == []
         assert found(path, export(FIRST.without("actor"), *erasures)) == [f"entry 0: {BACK}"]
-        assert found(path, export(FIRST.without("subject", "terms"), *erasures)) == [f"entry 0: {BACK}"]
+        assert found(path, export(GONE, *erasures)) == [f"entry 0: {BACK}"]
 
 
 def test_an_erasure_lists_only_what_was_there_before_it(path: Path) -> None:
-    what = "it erases what wasn't there yet"
-    gone = FIRST.without("subject", "actor", "terms")
-    for erased in ([1], [2], [-1], [99]):
-        assert found(path, export(THIRD, erasure(*erased))) == [f"entry 1: {what}"]
-    assert found(path, export(gone, erasure(0, 1))) == [f"entry 1: {what}"]
-    assert found(path, export(gone, erasure(1, 0))) == [
-        f"entry 1: {what}",
-        "entry 0: its subject, actor, terms neither opens nor was erased",
+    what = "entry 1: it erases what wasn't there yet"
+    lost = "entry 0: its subject, terms neither opens nor was erased"
+    for listing in (erasure, staff_erasure):
+        for erased in ([1], [2], [-1], [99]):
+            assert found(path, export(THIRD, listing(*erased))) == [what]
+    for erased in ([0, 1], [-1, 0]):
+        assert found(path, export(GONE, erasure(*erased))) == [what, lost]
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        {"erased": [0]},
+        {"actors": [], "erased": [0], "more": []},
+        {"actors": [], "erased": None},
+        {"actors": [], "erased": {}},
+        {"actors": [], "erased": [False]},
+        {"actors": [], "erased": ["0"]},
+        {"actors": [], "erased": [0.5]},
+        {"actors": [], "erased": [0, 0]},
+        {"actors": [], "erased": [1, 0]},
+        {"actors": [0], "erased": []},
+        {"actors": None, "erased": [0]},
+        {"actors": [0, 0], "erased": [0]},
+        5,
+    ],
+    ids=str,
+)
+def test_an_erasure_lists_in_one_way(path: Path, terms: dict[str, object]) -> None:
+    assert found(path, export(THIRD, THIRD, replace(erasure(), terms=terms)))[0] == f"entry 2: {FORM}"
+    assert found(path, export(THIRD, replace(staff_erasure(), terms={"actors": [], "erased": []}))) == [
+        f"entry 1: {FORM}"
     ]
-    assert found(path, export(THIRD, erasure(0, kind=0x13))) == [f"entry 1: {FORM}"]
+    assert found(path, export(THIRD, replace(erasure(0), type=0x13))) == [f"entry 1: {FORM}"]
 
 
 def test_what_was_erased_is_counted_whole_and_by_its_actor(path: Path) -> None:
-    gone, nobody = FIRST.without("subject", "actor", "terms"), replace(SECOND, gone=("actor",), boards={})
-    report = verified(path, export(gone, nobody, nobody, erasure(0), erasure(1, 2, kind=0x12)))
+    nobody = replace(SECOND, gone=("actor",), boards={})
+    lines = (NOBODY, nobody, nobody, erasure(0, actors=[0]), staff_erasure(1, 2))
+    report = verified(path, export(*lines))
     assert report.findings == ()
     told = "4 entries opened against their commitments; 1 were erased"
     assert report.checked[1] == f"{told}, and of 2 more who acted"
-    assert verified(path, export(gone, erasure(0))).checked[1].endswith("; 1 were erased")
+    both = verified(path, export(NOBODY, erasure(0), staff_erasure(0)))
+    assert both.findings == ()
+    assert both.checked[1].endswith("; 1 were erased")
+    assert verified(path, export(GONE, erasure(0))).checked[1].endswith("; 1 were erased")
     assert verified(path, export(FIRST.without("actor", "terms"))).checked[1].startswith("1 entries opened")
     assert verified(path, export(FIRST.without("subject", "terms"))).checked[1].startswith("0 entries opened")
+
+
+def test_no_more_is_kept_of_findings_than_somebody_reads(path: Path) -> None:
+    lines = [replace(FIRST, boards={}).but(day=None) for _ in range(1003)]
+    assert len(found(path, export(*lines[:1000]))) == 1000
+    told = found(path, export(*lines))
+    assert told == [*(f"entry {index}: {CLEAR}" for index in range(1000)), "3 more findings"]
 
 
 # Checkpoints.
@@ -439,7 +575,11 @@ def test_a_checkpoint_kept_elsewhere_is_held_against_that_many_entries(path: Pat
 
 TOLD = {"board-b": {"outcome": "refused", "sees": ["terms"]}}
 RELEASE = Line(0x27, boards={"board-a": 1, "board-b": 1}, told=TOLD)
-HEARS = RELEASE.but(book=None, number=None, outcome="refused", boards={"board-b": 1}).without("subject", "actor")
+HEARS = RELEASE.heard("board-b")
+BY_STAFF = {"board-b": {"outcome": "refused", "sees": ["actor"]}}
+DEAF = replace(RELEASE, told=BY_STAFF).heard("board-b")
+EMPTIED = {"day": None, "ground": None, "school": None, "sections": 0, "outcome": None}
+EMPTY = {**EMPTIED, "told": {"board-b": {"outcome": None, "sees": ["terms"]}}}
 
 
 def test_a_board_reads_its_own_hears_of_others_and_counts_the_rest(path: Path) -> None:
@@ -454,22 +594,34 @@ def test_a_board_reads_its_own_hears_of_others_and_counts_the_rest(path: Path) -
         "2 entries of other boards; 1 whose contents are another board's",
     )
     assert found(path, export(*lines, board="board-b")) == [f"entry 2: {CLEAR}"]
+    assert verify_export(path, KEY.public, hashes_only=True).checked[4:] == ("2 entries of other boards",)
 
 
 def test_everything_that_a_board_hears_is_counted(path: Path) -> None:
-    again = replace(HEARS, boards={"board-a": 2, "board-b": 2}).but(boards={"board-b": 2})
-    assert verified(path, export(HEARS, again, Bare(), board="board-b")).checked[-1] == (
-        "1 entries of other boards; 2 whose contents are another board's"
+    again = replace(RELEASE, boards={"board-a": 2, "board-b": 2}, told=BY_STAFF).heard("board-b")
+    report = verified(path, export(HEARS, again, Bare(), board="board-b"), None)
+    assert report.checked[4:] == (
+        "1 entries of other boards; 2 whose contents are another board's",
+        WORD.format(1),
+        "consistent with itself only",
     )
 
 
 def test_an_erasure_may_list_what_this_board_has_no_part_of(path: Path) -> None:
-    lines = (Bare(), HEARS.without("subject", "actor", "terms"), erasure(0, 1))
-    assert found(path, export(*lines, board="board-b")) == ["entry 2: its line isn't an entry of this format"]
-    own = replace(erasure(0, 1), boards={"board-b": 2})
-    report = verified(path, export(*lines[:2], own, board="board-b"))
+    lines = (Bare(), replace(HEARS, gone=("subject", "actor", "terms")).but(**EMPTY))
+    assert found(path, export(*lines, erasure(0, 1), board="board-b"))[0] == f"entry 2: {FORM}"
+    own = erasure(0, 1, boards={"board-b": 2})
+    report = verified(path, export(*lines, own, board="board-b"))
     assert report.findings == ()
     assert report.checked[1] == "1 entries opened against their commitments; 2 were erased"
+    assert found(path, export(Bare(), HEARS, own, board="board-b")) == [f"entry 1: {BACK}"]
+
+
+def test_of_an_erased_entry_a_board_is_shown_its_own_number_alone(path: Path) -> None:
+    both = replace(FIRST, boards={"board-a": 1, "board-b": 1}).erased()
+    own = erasure(0, boards={"board-b": 2})
+    assert found(path, export(both.but(boards={"board-b": 1}), own, board="board-b")) == []
+    assert found(path, export(both, own, board="board-b")) == [f"entry 0: {BACK}"]
 
 
 @pytest.mark.parametrize(
@@ -483,7 +635,13 @@ def test_an_erasure_may_list_what_this_board_has_no_part_of(path: Path) -> None:
         {"school": None},
         {"boards": {"board-b": 1, "board-a": 1}},
         {"told": {"board-b": {"outcome": "refused", "sees": ["actor"]}}},
+        {"told": {"board-b": {"outcome": "refused", "sees": ["terms"], "more": 1}}},
         {"told": {"board-b": None}},
+        {"contradicted": ["board-b"]},
+        {"more": None},
+        {"book": "ledger"},
+        {"number": 1},
+        EMPTY,
     ],
     ids=str,
 )
@@ -491,13 +649,64 @@ def test_what_a_board_hears_is_held_against_what_was_committed_to(path: Path, cl
     assert found(path, export(HEARS.but(**clear), board="board-b")) == [f"entry 0: {HEARD}"]
 
 
-def test_what_a_board_hears_without_the_terms_is_held_against_itself(path: Path) -> None:
-    deaf = HEARS.without("subject", "actor", "terms")
-    assert found(path, export(deaf, board="board-b")) == []
-    assert found(path, export(deaf.but(ground=None), board="board-b")) == []
-    assert found(path, export(deaf.but(outcome="granted"), board="board-b")) == [f"entry 0: {HEARD}"]
-    assert found(path, export(deaf.but(type=1), board="board-b")) == [f"entry 0: {HEARD}"]
-    assert found(path, export(deaf.but(told={"board-b": None}), board="board-b")) == [f"entry 0: {HEARD}"]
+def test_a_board_is_shown_no_more_than_it_may_see(path: Path) -> None:
+    for shown in (replace(HEARS, gone=("subject",)), replace(DEAF, gone=("subject",))):
+        assert f"entry 0: {HEARD}" in found(path, export(shown, board="board-b"))
+
+
+def test_a_part_that_a_board_sees_has_to_be_there_until_it_was_erased(path: Path) -> None:
+    lost = "entry 0: its {} neither opens nor was erased"
+    everything = ("subject", "actor", "terms")
+    assert found(path, export(replace(HEARS, gone=everything), board="board-b")) == [lost.format("terms")]
+    assert found(path, export(replace(DEAF, gone=everything), board="board-b")) == [lost.format("actor")]
+    report = verified(path, export(replace(HEARS, gone=everything).but(**EMPTY), board="board-b"))
+    assert report.findings == ()
+    assert report.checked[-1] == WORD.format(1)
+    actor = replace(staff_erasure(0), boards={"board-b": 2})
+    assert found(path, export(replace(DEAF, gone=everything), actor, board="board-b")) == []
+
+
+def test_what_nothing_shown_commits_to_is_named_as_the_operators_word(path: Path) -> None:
+    for clear in ({"ground": None}, {"day": "2026-01-31"}, {"school": "99ZZ00"}, {"sections": 255}, {"day": None}):
+        report = verified(path, export(DEAF.but(**clear), board="board-b"))
+        assert report.findings == ()
+        assert report.checked[4:] == (
+            "0 entries of other boards; 1 whose contents are another board's",
+            WORD.format(1),
+        )
+
+
+@pytest.mark.parametrize(
+    ("clear", "what"),
+    [
+        *(({name: value}, HEARD) for name, value in (("type", 1), ("book", "x"), ("number", 1), ("more", None))),
+        ({"outcome": "granted"}, HEARD),
+        ({"outcome": 5}, FORM),
+        ({"contradicted": ["board-b"]}, HEARD),
+        ({"boards": {"board-b": 1, "board-a": 1}}, HEARD),
+        *(({"day": day}, FORM) for day in (5, "2027-02-30", "20270301", "2027-W09-1", "")),
+        *(({"ground": ground}, FORM) for ground in (5, [], {})),
+        *(({"school": school}, FORM) for school in (5, [], {})),
+        *(({"sections": sections}, FORM) for sections in (-1, 256, True, None, "1", 1.5)),
+        *(
+            ({"told": {"board-b": told}}, FORM)
+            for told in (
+                None,
+                {"outcome": "refused", "sees": ["actor"], "more": 1},
+                {"outcome": "refused"},
+                {"outcome": "refused", "sees": [], "more": 1},
+                {"outcome": "refused", "sees": ["subject"]},
+                {"outcome": "refused", "sees": ["terms", "actor"]},
+                {"outcome": "refused", "sees": ["actor", "actor"]},
+                {"outcome": "refused", "sees": "actor"},
+            )
+        ),
+        ({"told": {"board-b": BY_STAFF["board-b"], "board-c": BY_STAFF["board-b"]}}, HEARD),
+    ],
+    ids=str,
+)
+def test_even_the_operators_word_has_one_form(path: Path, clear: dict[str, object], what: str) -> None:
+    assert found(path, export(DEAF.but(**clear), board="board-b"))[0] == f"entry 0: {what}"
 
 
 def test_a_board_that_is_not_among_an_entrys_boards_has_no_such_line(path: Path) -> None:
