@@ -4,7 +4,7 @@ Shipments are states: put back in their order, the last one of each row holds, a
 again. The tree is built anew from the leaves and has to end in the root that the last checkpoint signed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sqlalchemy import Connection, delete, insert, select, update
@@ -100,16 +100,25 @@ def put_back_keys(session: Session, shipments: Sequence[Shipment], folder: Path)
     _set_epochs(session, folder)
 
 
-def settle(session: Session, main: Session, reached: Checkpoint, *, lossy: bool) -> None:
+def settle(
+    session: Session,
+    main: Session,
+    reached: Checkpoint,
+    *,
+    lossy: bool,
+    given: Mapping[str, int],
+) -> None:
     """Raise running numbers to those of the journal, set the mark to its head, and end a freeze: it may start.
 
     Where entries were lost for good, pupils' numbers go down with them: what they authorised is suspended anyway. A
-    board's stay, so that the gap which its export shows at the ROLLBACK says how many of its entries went.
+    board's stay, or go up to the newest that is known to have been `given`, so that the gap which its export shows at
+    the ROLLBACK says how many of its entries went.
     """
     if lossy:
         session.execute(update(DataKey).values(number=0))
         marks.forget_lost(session)
     marks.settle(session, *of_journal(main))
+    marks.settle(session, (), given)
     session.execute(delete(Freeze))
     session.execute(delete(Mark))
     session.add(Mark(id=1, size=reached.size, root=reached.root))

@@ -20,7 +20,7 @@ from crypto.checkpoint import print_verifier
 from crypto.errors import KeyRefused
 from crypto.keys import SignKey, check_sign_public
 from handover.errors import SettingsRefused
-from handover.freezing import is_frozen
+from handover.freezing import is_frozen, missing
 from handover.parts import EPOCHS, LOG_KEY, Parts, now
 from handover.settings import FILE_NAME, Settings, check_origin, load
 from migrations import upgrade
@@ -101,6 +101,11 @@ def doctor(parts: Parts) -> list[Finding]:
     return [
         Finding("journal and key store agree", True),
         Finding("nothing is frozen", not is_frozen(parts), "read deploy/restore.md: the journal isn't what it was"),
+        Finding(
+            "every board's entries are there",
+            not (gone := missing(parts)),
+            f"restore the main database (deploy/restore.md): entries of {', '.join(gone)} were taken out",
+        ),
         *(_private(path) for path in (settings.home, settings.keys, settings.keys / LOG_KEY)),
         Finding("1 GB of disk is free", free > 1 << 30, "free some space before the service stops"),
         Finding(

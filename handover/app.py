@@ -13,6 +13,7 @@ from flask_smorest import Api
 from handover import logs
 from handover.api import audit, emergency, errors, family, journal, pupils, rights, schemas, schools, season, transfers
 from handover.bundles import finish_shredding
+from handover.freezing import missing
 from handover.outbox import deliver
 from handover.parts import Parts, assemble
 from handover.release import settle
@@ -79,8 +80,12 @@ def create_app(parts: Parts | None = None) -> Flask:
 
 
 def recover(parts: Parts) -> None:
-    """Check the key log, and finish what an earlier process left open: shredding, lost releases, messages."""
+    """Check the key log, name boards of which entries are missing, and finish what an earlier process left open.
+
+    That is shredding, releases of which nobody knows what became, and messages.
+    """
     check_keylog(parts)
+    missing(parts)
     finish_shredding(parts)
     settle(parts)
     deliver(parts)

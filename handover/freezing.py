@@ -34,6 +34,18 @@ def notice(parts: Parts, note: bytes, source: str) -> bool:
     return not fits
 
 
+def missing(parts: Parts) -> dict[str, tuple[int, int]]:
+    """Give the boards of which acknowledged entries are gone, and among which of their numbers; each is logged.
+
+    Nothing of such a board is released (LEDGER_INTEGRITY) until its rows are back. The others' go on.
+    """
+    with reading(parts.main) as session:
+        found = parts.journal.missing(session)
+    for board, (first, last) in found.items():
+        log().error("entries_missing", where=f"{board} {first}-{last}")
+    return found
+
+
 def is_frozen(parts: Parts) -> bool:
     """Tell whether a checkpoint has shown that this journal isn't what it was."""
     return parts.keystore.frozen() is not None

@@ -311,13 +311,22 @@ def _main_back(settings: Settings, main: Engine, file: Path, plan: Plan, approva
 
 
 def _keys_back(settings: Settings, main: Engine, keys: Engine, file: Path, plan: Plan) -> None:
+    given = _numbers_given(settings, keys) if plan.problems else {}
     copying.put_back(keys, file)
     upgrade(keys, "keys")
     with writing(keys) as session, reading(main) as journal:
         replay.put_back_keys(session, plan.shipments, settings.keys / EPOCHS)
-        replay.settle(session, journal, plan.reached, lossy=bool(plan.problems))
+        replay.settle(session, journal, plan.reached, lossy=bool(plan.problems), given=given)
         if plan.last_number is not None:  # a number of the lost branch is never given again
             session.execute(update(Shipped).where(Shipped.number < plan.last_number).values(number=plan.last_number))
+
+
+def _numbers_given(settings: Settings, keys: Engine) -> dict[str, int]:
+    """Read, of the key store that is replaced, how far each board's numbers had come, where it can be read."""
+    with suppress(SQLAlchemyError):
+        known = KeyStore(keys, settings.keys / EPOCHS).of_boards()
+        return {board: said.number for board, said in known.items()}
+    return {}
 
 
 def _check_approvals(settings: Settings, session: Session, approvals: Sequence[Approval]) -> tuple[str, str]:
@@ -359,7 +368,8 @@ def _roll_back(parts: Parts, approvals: Sequence[Approval]) -> None:
 def _write_rollback(parts: Parts, approvals: Sequence[Approval]) -> None:
     with parts.journal.act() as act:
         first, second = _check_approvals(parts.settings, act.session, approvals)
-        boards = tuple(act.session.scalars(select(Board.code).order_by(Board.code)))
+        there = act.session.scalars(select(Board.code))
+        boards = tuple(sorted({*there, *parts.keystore.of_boards()}))  # of some the joining may be lost
         by = Actor(first, Role.STAFF, Level.HIGH)
         draft = Draft(kind=Kind.ROLLBACK, key=f"rollback-{parts.journal.first}", by=by, second=second)
         parts.ledger.record(act, draft, boards)

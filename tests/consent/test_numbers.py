@@ -13,8 +13,10 @@ from consent.errors import IntegrityBroken, NotShipped
 from consent.journal import Journal
 from consent.marks import Numbers, OfBoard
 from consent.reasons import Reason
+from consent.replay import settle
 from consent.rule import Granted, Refused
 from consent.tables import BoardNumber, DataKey, JournalBoard, JournalLeaf, JournalLookup, JournalPart, Mark, core
+from crypto.checkpoint import parse_checkpoint
 from tests.conftest import Databases
 from tests.consent.desk import Desk
 from tests.consent.story import PUPIL
@@ -364,3 +366,25 @@ def test_numbers_are_raised_with_the_mark_or_not_at_all(lite: House) -> None:
     assert lite.keystore.raise_mark(7, bytes(32), Numbers({"p1": 5}, {"board-a": 6}), since=2) is False
     assert newest(lite.keystore, "p1") == [1]
     assert of_boards(lite) == {"board-a": 1, "board-b": 1}
+
+
+@pytest.mark.parametrize("lossy", [False, True])
+def test_a_restore_settles_numbers_from_the_journal_and_after_a_loss_from_what_was_given_too(
+    lite: House, lossy: bool
+) -> None:
+    """K12"""
+    for pupil in ("p1", "p1", "p2"):
+        lite.append(grant(pupil))
+    reached = parse_checkpoint(lite.checkpoint())
+    lite.keystore.note_lost("board-a", 1, 1)
+    with writing(lite.databases.keys) as session, reading(lite.databases.main) as journal:
+        session.execute(update(DataKey).where(DataKey.owner_id == "p2").values(number=5))
+        session.execute(update(DataKey).where(DataKey.owner_id == "p1").values(number=0))
+        session.execute(update(BoardNumber).where(BoardNumber.board == "board-b").values(number=1))
+        settle(session, journal, reached, lossy=lossy, given={"board-a": 2, "board-c": 7} if lossy else {})
+    assert newest(lite.keystore, "p1", "p2") == [2, 1 if lossy else 5]
+    known = {"board-a": OfBoard(3, None if lossy else (1, 1)), "board-b": OfBoard(3, None)}
+    assert lite.keystore.of_boards() == (known | {"board-c": OfBoard(7, None)} if lossy else known)
+    mark = lite.keystore.mark()
+    assert mark is not None
+    assert (mark.size, mark.root) == (3, reached.root)
