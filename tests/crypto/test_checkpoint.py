@@ -68,6 +68,8 @@ def test_a_bare_note_has_one_signature_of_the_log_and_nobody_elses() -> None:
     ours = NOTE[NOTE.index(b"\n\n") + 2 :]
     for note in (NOTE, NOTE + witness + ours, NOTE[: -len(ours)] + witness + ours + ours):
         assert bare_note(note, ORIGIN, KEY.public) == NOTE
+    others = [_signature(OURS + bytes(64), "x"), _signature(b"abcd" + bytes(64))]
+    assert bare_note(NOTE[: -len(ours)] + "".join(others).encode() + ours, ORIGIN, KEY.public) == NOTE
     with pytest.raises(CheckpointRefused, match="the log's key has not signed the checkpoint"):
         bare_note(NOTE[: -len(ours)] + witness, ORIGIN, KEY.public)
 
@@ -95,6 +97,7 @@ BODY = HEAD.text()
         (b"", "not a signed note"),
         (b"\xff", "not UTF-8"),
         (b"x" * (LIMIT + 1), "longer than 16384 bytes"),
+        (b"x" * LIMIT, "not a signed note"),
         (BODY.encode(), "not a signed note"),
         (BODY.encode() + b"\n", "not a signed note"),
         (NOTE[:-1], "not a signed note"),
@@ -117,6 +120,11 @@ BODY = HEAD.text()
 def test_a_note_of_another_form_is_refused(note: bytes, what: str) -> None:
     with pytest.raises(CheckpointRefused, match=what):
         parse_checkpoint(note)
+
+
+def test_a_note_may_hold_as_many_signatures_as_there_may_be_and_the_shortest() -> None:
+    assert parse_checkpoint((BODY + "\n" + _signature(bytes(68)) * 32).encode()) == HEAD
+    assert parse_checkpoint((BODY + "\n" + _signature(bytes(5))).encode()) == HEAD
 
 
 @pytest.mark.parametrize(
@@ -182,6 +190,11 @@ def test_a_receipt_whose_checkpoint_is_not_the_logs_is_refused() -> None:
         verify_receipt(forged, b"c", ORIGIN, KEY.public)
 
 
+def test_a_proof_may_have_as_many_hashes_as_a_tree_has_levels() -> None:
+    longest = replace(RECEIPT, proof=(bytes(32),) * 64)
+    assert parse_receipt(print_receipt(longest)) == longest
+
+
 def _lines(change: Callable[[list[str]], list[str]]) -> bytes:
     return "\n".join(change(print_receipt(RECEIPT).decode().split("\n"))).encode()
 
@@ -192,7 +205,9 @@ def _lines(change: Callable[[list[str]], list[str]]) -> bytes:
         (b"", "not a receipt"),
         (b"\xff", "not UTF-8"),
         (b"c2sp.org/tlog-proof@v2\nindex 0\n\n" + NOTE, "not a receipt"),
+        (b"c2sp.org/tlog-proof@v1\nindex 0\n", "not a receipt"),
         (b"c2sp.org/tlog-proof@v1\n\n" + NOTE, "the receipt has no index"),
+        (b"c2sp.org/tlog-proof@v1\n0\n\n" + NOTE, "the receipt has no index"),
         (b"c2sp.org/tlog-proof@v1\nextra AA==\n\n" + NOTE, "the receipt has no index"),
         (b"c2sp.org/tlog-proof@v1\nextra \nindex 0\n\n" + NOTE, "the receipt's extra data is empty"),
         (b"c2sp.org/tlog-proof@v1\nindex 00\n\n" + NOTE, "not a number"),
