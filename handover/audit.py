@@ -63,7 +63,9 @@ def search(parts: Parts, who: Examiner, asked: Mapping[str, Any]) -> Answer:
     pupil = asked.get("pupil")
     if "pupil_number" in asked:
         pupil = parts.keystore.find(who.board, asked["pupil_number"]) or ""
-    told = {name: str(asked[name]) for name in sorted(asked.keys() - {"pupil", "pupil_number"})}
+    told = {name: str(asked[name]) for name in sorted(asked.keys() - {"pupil", "pupil_number", "person"})}
+    if "person" in asked:
+        told["person"] = tags_of(parts, asked["person"])
     write_down(parts, who, Did.AUDIT_SEARCHED, told, pupil)
     with reading(parts.main) as session:
         found = parts.journal.search(
@@ -71,6 +73,14 @@ def search(parts: Parts, who: Examiner, asked: Mapping[str, Any]) -> Answer:
         )
     rows, more = found[: asked["limit"]], len(found) > asked["limit"]
     return {"entries": [row(each) for each in rows], "next": rows[-1].index if more else None}
+
+
+def tags_of(parts: Parts, person: str) -> str:
+    """Name a person as the log may keep it for good: by the tags of that person's years, `nobody` where there is none.
+
+    Each is an HMAC under the year's own key, and means nothing any more once that key was destroyed with its term.
+    """
+    return " ".join(key.tag.hex() for key in parts.keystore.years_of(person)) or "nobody"
 
 
 def criteria(asked: Mapping[str, Any], pupil: str | None = None) -> Criteria:
