@@ -3,7 +3,7 @@
 from typing import Any
 
 from handover import emergency
-from handover.api import schemas
+from handover.api import answerforms, schemas
 from handover.api.door import Blueprint, caller, once, parts, signed
 from handover.roles import Action
 
@@ -13,7 +13,7 @@ blueprint = Blueprint("emergency", __name__, url_prefix="/v1/transfers", descrip
 @blueprint.route("/<string(maxlength=64):transfer>/emergency", methods=["POST"])
 @signed(Action.RELEASE_IN_EMERGENCY)
 @blueprint.arguments(schemas.Emergency)
-@blueprint.response(201)
+@blueprint.response(201, answerforms.Proposed)
 def propose(body: dict[str, Any], transfer: str) -> dict[str, Any]:
     """Propose that sections may go before the family's answer (sender). Nothing goes until a colleague confirms."""
     return emergency.propose(parts(), caller(), once(caller().school), transfer, body)
@@ -21,7 +21,7 @@ def propose(body: dict[str, Any], transfer: str) -> dict[str, Any]:
 
 @blueprint.route("/<string(maxlength=64):transfer>/emergency", methods=["GET"])
 @signed(Action.RELEASE_IN_EMERGENCY)
-@blueprint.response(200)
+@blueprint.response(200, answerforms.EmergenciesShown)
 def show(transfer: str) -> dict[str, Any]:
     """Show what is proposed and what was confirmed, with the reasons (sender)."""
     return emergency.listing(parts(), caller(), transfer)
@@ -30,7 +30,7 @@ def show(transfer: str) -> dict[str, Any]:
 @blueprint.route("/<string(maxlength=64):transfer>/emergency/<string(maxlength=64):proposal>/confirm", methods=["POST"])
 @signed(Action.RELEASE_IN_EMERGENCY)
 @blueprint.arguments(schemas.Empty)
-@blueprint.response(200)
+@blueprint.response(200, answerforms.EmergencyBegun)
 def confirm(_body: dict[str, Any], transfer: str, proposal: str) -> dict[str, Any]:
     """Confirm what a colleague proposed (sender). The family and the board's FG are told at once."""
     return emergency.confirm(parts(), caller(), once(caller().school), transfer, proposal)
@@ -39,7 +39,7 @@ def confirm(_body: dict[str, Any], transfer: str, proposal: str) -> dict[str, An
 @blueprint.route("/<string(maxlength=64):transfer>/emergency/<string(maxlength=64):event>/end", methods=["POST"])
 @signed(Action.RELEASE_IN_EMERGENCY)
 @blueprint.arguments(schemas.Empty)
-@blueprint.response(200)
+@blueprint.response(200, answerforms.EmergencyEnded)
 def end(_body: dict[str, Any], transfer: str, event: str) -> dict[str, Any]:
     """End an emergency release before its time (either of the two, or the principal)."""
     return emergency.end(parts(), caller(), once(caller().school), transfer, event)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from handover import custody, holds, season, successions
-from handover.api import courtforms, schemas
+from handover.api import answerforms, courtforms, schemas
 from handover.api.door import Blueprint, caller, once, parts, signed
 from handover.roles import Action
 
@@ -31,7 +31,7 @@ def change_custody(body: dict[str, Any], pupil: str) -> dict[str, Any]:
 @blueprint.route("/<string(maxlength=64):pupil>/group", methods=["PUT"])
 @signed(Action.REGISTER_PUPIL)
 @blueprint.arguments(schemas.Group)
-@blueprint.response(200)
+@blueprint.response(200, answerforms.PupilNoted)
 def set_group(body: dict[str, Any], pupil: str) -> dict[str, Any]:
     """Note in which class a pupil is now."""
     return season.set_group(parts(), caller(), once(caller().school), pupil, body["group"])
@@ -40,7 +40,7 @@ def set_group(body: dict[str, Any], pupil: str) -> dict[str, Any]:
 @blueprint.route("/<string(maxlength=64):pupil>/flag", methods=["PUT"])
 @signed(Action.FLAG_PUPIL)
 @blueprint.arguments(schemas.Flag)
-@blueprint.response(200)
+@blueprint.response(200, answerforms.PupilNoted)
 def flag(body: dict[str, Any], pupil: str) -> dict[str, Any]:
     """Note that a parent of the pupil works at the school, so that the FG sees who asks for the file."""
     return season.flag(parts(), caller(), once(caller().school), pupil, colleague=body["colleague"])
@@ -49,7 +49,7 @@ def flag(body: dict[str, Any], pupil: str) -> dict[str, Any]:
 @blueprint.route("/<string(maxlength=64):pupil>/holds", methods=["POST"])
 @signed(Action.HOLD_PUPIL)
 @blueprint.arguments(schemas.Hold)
-@blueprint.response(201)
+@blueprint.response(201, answerforms.Held)
 def hold(body: dict[str, Any], pupil: str) -> dict[str, Any]:
     """Hold everything of a pupil back from destruction, on a stated ground."""
     return holds.place(parts(), caller(), once(caller().school), pupil, body)
@@ -58,7 +58,7 @@ def hold(body: dict[str, Any], pupil: str) -> dict[str, Any]:
 @blueprint.route("/<string(maxlength=64):pupil>/holds/<string(maxlength=64):event>/lifting", methods=["POST"])
 @signed(Action.HOLD_PUPIL)
 @blueprint.arguments(schemas.LiftedHold)
-@blueprint.response(200)
+@blueprint.response(200, answerforms.HoldLifted)
 def lift_hold(body: dict[str, Any], pupil: str, event: str) -> dict[str, Any]:
     """Lift a hold, by two members of staff."""
     return holds.lift(parts(), caller(), once(caller().school), pupil, event, body)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from handover import rulings
-from handover.api import rightsforms
+from handover.api import familyforms, rightsforms
 from handover.api.door import Blueprint, caller, once, parts, signed
 from handover.roles import Action
 
@@ -13,7 +13,7 @@ blueprint = Blueprint("requests", __name__, url_prefix="/v1/requests", descripti
 @blueprint.route("", methods=["GET"])
 @signed(Action.SEE_REQUESTS)
 @blueprint.arguments(rightsforms.Requests, location="query")
-@blueprint.response(200)
+@blueprint.response(200, familyforms.RequestsShown)
 def list_requests(query: dict[str, Any]) -> dict[str, Any]:
     """Show a page of what waits for this school, and of the restrictions in force."""
     return rulings.listing(parts(), caller(), query.get("cursor"))
@@ -22,7 +22,7 @@ def list_requests(query: dict[str, Any]) -> dict[str, Any]:
 @blueprint.route("/<string(maxlength=64):event>/decision", methods=["POST"])
 @signed(Action.DECIDE_REQUEST)
 @blueprint.arguments(rightsforms.RequestRuling)
-@blueprint.response(200)
+@blueprint.response(200, familyforms.RequestDecided)
 def decide_request(body: dict[str, Any], event: str) -> dict[str, Any]:
     """Decide on a request for correction or erasure, or say that it needs longer, with a reason."""
     return rulings.decide(parts(), caller(), once(caller().school), event, body)
@@ -31,7 +31,7 @@ def decide_request(body: dict[str, Any], event: str) -> dict[str, Any]:
 @blueprint.route("/<string(maxlength=64):event>/lifting", methods=["POST"])
 @signed(Action.DECIDE_REQUEST)
 @blueprint.arguments(rightsforms.Lifting)
-@blueprint.response(200)
+@blueprint.response(200, familyforms.RequestDecided)
 def lift_restriction(body: dict[str, Any], event: str) -> dict[str, Any]:
     """End a restriction, by two members of staff and with a reason."""
     return rulings.lift(parts(), caller(), once(caller().school), event, body)

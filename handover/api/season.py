@@ -3,7 +3,7 @@
 from typing import Any
 
 from handover import paper, season
-from handover.api import schemas
+from handover.api import answerforms, schemas
 from handover.api.door import Blueprint, caller, once, parts, signed
 from handover.roles import Action
 
@@ -13,7 +13,7 @@ blueprint = Blueprint("season", __name__, url_prefix="/v1", description="Who has
 @blueprint.route("/season", methods=["GET"])
 @signed(Action.SEE_TRANSFERS)
 @blueprint.arguments(schemas.Season, location="query")
-@blueprint.response(200)
+@blueprint.response(200, answerforms.SeasonShown)
 def listing(query: dict[str, Any]) -> dict[str, Any]:
     """Show a page of the school's transfers that wait for somebody's answer, by class."""
     return season.listing(parts(), caller(), query.get("group"), query.get("cursor"))
@@ -21,7 +21,7 @@ def listing(query: dict[str, Any]) -> dict[str, Any]:
 
 @blueprint.route("/transfers/<string(maxlength=64):transfer>/paper", methods=["GET"])
 @signed(Action.RECORD_PAPER)
-@blueprint.response(200)
+@blueprint.response(200, answerforms.PaperForm)
 def form(transfer: str) -> dict[str, Any]:
     """Give the text to print for whoever answers on paper (sender)."""
     return paper.form(parts(), caller(), transfer)
@@ -30,7 +30,7 @@ def form(transfer: str) -> dict[str, Any]:
 @blueprint.route("/transfers/<string(maxlength=64):transfer>/paper", methods=["POST"])
 @signed(Action.RECORD_PAPER)
 @blueprint.arguments(schemas.Paper)
-@blueprint.response(200)
+@blueprint.response(200, answerforms.PaperTaken)
 def take_over(body: dict[str, Any], transfer: str) -> dict[str, Any]:
     """Take over somebody's answer from paper (sender). A yes counts after a week, a no at once."""
     return paper.take_over(parts(), caller(), once(caller().school), transfer, body)

@@ -6,7 +6,7 @@ from flask import Response, request
 
 from consent.terms import Section
 from handover import courts, invitations, objections, overview, release, transfers
-from handover.api import courtforms, schemas
+from handover.api import answerforms, courtforms, schemas
 from handover.api.door import Blueprint, caller, once, parts, signed, stream_body
 from handover.bundles import LARGEST, upload
 from handover.errors import RequestRefused
@@ -28,7 +28,7 @@ def _me() -> str:
 @blueprint.route("", methods=["POST"])
 @signed(Action.OPEN_TRANSFER)
 @blueprint.arguments(schemas.NewTransfer)
-@blueprint.response(201)
+@blueprint.response(201, answerforms.TransferOpened)
 def open_transfer(body: dict[str, Any]) -> dict[str, Any]:
     """Open a transfer of a pupil's file to one receiver, for one purpose."""
     return transfers.open_transfer(parts(), caller(), once(_me()), body)
@@ -37,7 +37,7 @@ def open_transfer(body: dict[str, Any]) -> dict[str, Any]:
 @blueprint.route("", methods=["GET"])
 @signed(Action.SEE_TRANSFERS)
 @blueprint.arguments(schemas.Listing, location="query")
-@blueprint.response(200)
+@blueprint.response(200, answerforms.TransfersShown)
 def list_transfers(query: dict[str, Any]) -> dict[str, Any]:
     """Show a page of the school's transfers: as sender the work list, as receiver the inbox."""
     return overview.listing(parts(), caller(), query["side"], query.get("cursor"))
@@ -45,7 +45,7 @@ def list_transfers(query: dict[str, Any]) -> dict[str, Any]:
 
 @blueprint.route("/<string(maxlength=64):transfer>", methods=["GET"])
 @signed(Action.SEE_TRANSFERS)
-@blueprint.response(200)
+@blueprint.response(200, answerforms.TransferShown)
 def show_transfer(transfer: str) -> dict[str, Any]:
     """Show one transfer as the side that asks may see it."""
     return overview.one(parts(), caller(), transfer)
@@ -54,7 +54,7 @@ def show_transfer(transfer: str) -> dict[str, Any]:
 @blueprint.route("/<string(maxlength=64):transfer>/cancel", methods=["POST"])
 @signed(Action.CANCEL_TRANSFER)
 @blueprint.arguments(schemas.Empty)
-@blueprint.response(200)
+@blueprint.response(200, answerforms.TransferState)
 def cancel_transfer(_body: dict[str, Any], transfer: str) -> dict[str, Any]:
     """Cancel a transfer (sender)."""
     return transfers.cancel(parts(), caller(), once(_me()), transfer)
@@ -63,7 +63,7 @@ def cancel_transfer(_body: dict[str, Any], transfer: str) -> dict[str, Any]:
 @blueprint.route("/<string(maxlength=64):transfer>/application", methods=["POST"])
 @signed(Action.CONFIRM_APPLICATION)
 @blueprint.arguments(schemas.Empty)
-@blueprint.response(200)
+@blueprint.response(200, answerforms.TransferState)
 def confirm_application(_body: dict[str, Any], transfer: str) -> dict[str, Any]:
     """Confirm that the family has applied at this school (receiver)."""
     return transfers.confirm_application(parts(), caller(), once(_me()), transfer)
@@ -72,7 +72,7 @@ def confirm_application(_body: dict[str, Any], transfer: str) -> dict[str, Any]:
 @blueprint.route("/<string(maxlength=64):transfer>/statutory", methods=["POST"])
 @signed(Action.INVOKE_LAW)
 @blueprint.arguments(schemas.Sections)
-@blueprint.response(200)
+@blueprint.response(200, answerforms.TransferState)
 def invoke_law(body: dict[str, Any], transfer: str) -> dict[str, Any]:
     """Invoke the law for sections of the statutory dataset (sender, policy wettelijk)."""
     return transfers.invoke_law(parts(), caller(), once(_me()), transfer, body["sections"])
@@ -81,7 +81,7 @@ def invoke_law(body: dict[str, Any], transfer: str) -> dict[str, Any]:
 @blueprint.route("/<string(maxlength=64):transfer>/invitations", methods=["POST"])
 @signed(Action.INVITE)
 @blueprint.arguments(schemas.Invited)
-@blueprint.response(201)
+@blueprint.response(201, answerforms.InvitationOut)
 def invite(body: dict[str, Any], transfer: str) -> dict[str, Any]:
     """Invite somebody who decides (sender). The token goes through the outbox alone."""
     return invitations.invite(parts(), caller(), once(_me()), transfer, body["person"])
@@ -90,7 +90,7 @@ def invite(body: dict[str, Any], transfer: str) -> dict[str, Any]:
 @blueprint.route("/<string(maxlength=64):transfer>/objections/<string(maxlength=64):event>/decision", methods=["POST"])
 @signed(Action.DECIDE_OBJECTION)
 @blueprint.arguments(schemas.ObjectionDecision)
-@blueprint.response(200)
+@blueprint.response(200, answerforms.ObjectionDecided)
 def decide_objection(body: dict[str, Any], transfer: str, event: str) -> dict[str, Any]:
     """Decide on an objection, with a reason (sender)."""
     return objections.decide(parts(), caller(), once(_me()), transfer, event, body)
@@ -99,7 +99,7 @@ def decide_objection(body: dict[str, Any], transfer: str, event: str) -> dict[st
 @blueprint.route("/<string(maxlength=64):transfer>/bundles", methods=["POST"])
 @signed(Action.UPLOAD_BUNDLE)
 @blueprint.doc(requestBody={"required": True, "content": {UPLOAD: {"schema": BYTES}}})
-@blueprint.response(201)
+@blueprint.response(201, answerforms.BundleTaken)
 def upload_bundle(transfer: str) -> dict[str, Any]:
     """Take in a sealed bundle, or a later version of one (sender)."""
     if request.mimetype != UPLOAD:
@@ -126,7 +126,7 @@ def ask_release(body: dict[str, Any], transfer: str) -> Response:
 @blueprint.route("/<string(maxlength=64):transfer>/acknowledgement", methods=["POST"])
 @signed(Action.ACKNOWLEDGE)
 @blueprint.arguments(schemas.Acknowledgement)
-@blueprint.response(200)
+@blueprint.response(200, answerforms.TransferState)
 def acknowledge(body: dict[str, Any], transfer: str) -> dict[str, Any]:
     """Confirm receipt and say whether the pupil is placed (receiver)."""
     return transfers.acknowledge(parts(), caller(), once(_me()), transfer, body)
