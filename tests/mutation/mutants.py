@@ -47,7 +47,10 @@ Node = TypeVar("Node", bound=ast.AST)
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """One change, told by the line it changes as it was and as it is. `function` is None outside of functions."""
+    """One change, told by the line it changes as it was and as it is.
+
+    `function` is None outside of functions, and in those that functions make: they may have been made by now.
+    """
 
     line: int
     function: str | None
@@ -98,7 +101,7 @@ def _places(
             inner, within = scope, None if isinstance(node, ast.FunctionDef) and name == "args" else function
             if isinstance(child, ast.FunctionDef | ast.ClassDef):
                 inner = f"{scope}.{child.name}" if scope else child.name
-                within = function or (inner if isinstance(child, ast.FunctionDef) else None)
+                within = inner if isinstance(child, ast.FunctionDef) and not function else None
             for place in _places(child, here, inner, within, depth):
                 if not (isinstance(child, ast.Raise) and _is_prose(place.node)):
                     yield place

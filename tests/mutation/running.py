@@ -3,8 +3,8 @@
 The tests are collected and run once. Each mutant of a function is then a fork of that process in which the function has
 other code, and runs only the tests that came by its line until one fails: first those that noticed the mutants before
 it, then the fastest. Where the run left threads behind, which a fork loses, the forks are of the process as it was
-before the run. What is outside of functions has done its work by then: such a mutant gets a process that imports
-everything again.
+before the run. What is outside of functions, and what ran while the tests were imported, has done its work by then:
+such a mutant gets a process that imports everything again.
 """
 
 import ast
@@ -39,9 +39,19 @@ QUICK = 1.5
 """How many seconds a test may take that is tried first, since it noticed a mutant before."""
 
 MEMORY = 3 << 30
-KILLED, SURVIVED, TIMEOUT = "killed", "survived", "timeout"
+KILLED, SURVIVED, TIMEOUT, UNSEEN = "killed", "survived", "timeout", "unseen"
 _HOUSE = ("consent", "crypto", "handover", "migrations", "tests")
-_OPTIONS = ["-q", "-p", "no:cacheprovider", "-p", "no:faulthandler", "-k", "not postgresql"]
+_OPTIONS = [
+    "-q",
+    "-p",
+    "no:cacheprovider",
+    "-p",
+    "no:faulthandler",
+    "--assert=plain",
+    "--tb=native",
+    "-k",
+    "not postgresql",
+]
 
 
 def results(path: str, tests: Sequence[str], wanted: Callable[[Mutant], bool]) -> Iterator[tuple[Mutant, str, str]]:
@@ -63,6 +73,7 @@ def results(path: str, tests: Sequence[str], wanted: Callable[[Mutant], bool]) -
         os._exit(0)
     os.close(writer)
     order: list[str] = []
+    outside = [mutant for mutant in made if not mutant.function]
     with os.fdopen(reader) as lines:
         for line in lines:
             if line.startswith("!"):
@@ -70,12 +81,13 @@ def results(path: str, tests: Sequence[str], wanted: Callable[[Mutant], bool]) -
             at, what, test = line.rstrip("\n").split(" ", 2)
             if at == "=":
                 order = test.split("\t")
+            elif what == UNSEEN:
+                outside.append(run.made[int(at)])
             else:
                 yield run.made[int(at)], what, test
     _, status = os.wait()
     if status:
         raise SystemExit(f"the tests of {path} were stopped by signal {os.WTERMSIG(status)}")
-    outside = [mutant for mutant in made if not mutant.function]
     if outside:
         same = Mutant(0, None, "", "", ast.parse(Path(path).read_text("utf-8")))
         if (told := _file_by_file(path, tests, order, same))[0] != SURVIVED:
@@ -134,7 +146,7 @@ class _Run(_Steady):
             here = set(seen.get(mutant.line, ()))
             items = _quickest([item for item in by_time if item.nodeid in here], self.took)
             items.sort(key=lambda item: self.noticed.get(item.nodeid, 0))  # the latest first
-            told = _forked(partial(self._against, mutant, items)) if items else (SURVIVED, "-")
+            told = _forked(partial(self._against, mutant, items)) if items else (UNSEEN, "-")
             test = told[1].rpartition(" (")[0]
             if told[0] == KILLED and self.took.get(test, QUICK) < QUICK:
                 self.noticed[test] = -at
@@ -162,7 +174,17 @@ class _Run(_Steady):
             os._exit(os.waitstatus_to_exitcode(status))
         learnt: dict[int, list[str]]
         self.took, learnt, self.failed = pickle.loads(said)
+        self._warm(min(items, key=lambda item: self.took[item.nodeid]), items[0])
         return learnt
+
+    def _warm(self, item: pytest.Item, other: pytest.Item) -> None:
+        """Set up a test and take it down again, so that no fork has to do what is done once."""
+        item.ihook.pytest_runtest_setup(item=item)
+        item.ihook.pytest_runtest_teardown(item=item, nextitem=other)
+        assert isinstance(item, pytest.Function)
+        item._initrequest()
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.alarm(0)
 
     def _once(self, items: list[pytest.Item]) -> tuple[dict[str, float], dict[int, list[str]]]:
         """Run all tests, and tell how long each took and which of them came by each line."""
@@ -170,11 +192,11 @@ class _Run(_Steady):
         traced = coverage.Coverage(data_file=None, include=[self.path], config_file=False)
         traced.start()
         for at, item in enumerate(items):
-            begun = time.perf_counter()
+            begun = time.process_time()
             traced.switch_context(item.nodeid)
             following = items[(at + 1) % len(items)]  # what lasts for the whole session goes on
             item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
-            took[item.nodeid] = time.perf_counter() - begun
+            took[item.nodeid] = time.process_time() - begun
         traced.stop()
         return took, traced.get_data().contexts_by_lineno(str(Path(self.path).resolve()))
 
