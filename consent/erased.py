@@ -46,8 +46,8 @@ def read_listed(type_: int, terms: Any) -> Listed:
 
 
 def _indices(value: Any) -> frozenset[int]:
-    if not isinstance(value, list) or any(type(index) is not int for index in value):
+    if any(type(index) is not int for index in value):
         raise TypeError("not a list of indices")
     if value != sorted(set(value)):
-        raise ValueError("the indices don't rise")
+        raise ValueError("not a list, or the indices don't rise")
     return frozenset(value)
