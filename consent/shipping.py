@@ -56,6 +56,7 @@ LEAF, PART, LOOKUP, OF_BOARD = core(JournalLeaf), core(JournalPart), core(Journa
 KEPT, ERASURE, ORIGIN = core(JournalCheckpoint), core(JournalErasure), core(JournalOrigin)
 KEY, SHARE, HASH = core(DataKey), core(Share), core(LookupHash)
 _AAD: Final = b"overdracht/v1/shipment\x00"
+_GIVEN_UP: Final = "before-"
 
 
 class Place(Protocol):
@@ -126,7 +127,7 @@ class Shipping:
 
     def numbers(self) -> list[int]:
         """Give the numbers of all shipments in the place, in order; raises OSError or `ShipmentRefused`."""
-        names = sorted(self.place.names())
+        names = [name for name in sorted(self.place.names()) if not name.startswith(_GIVEN_UP)]
         if any(not name.isdecimal() or name_of(int(name)) != name for name in names):
             raise ShipmentRefused("something stands in the second place that isn't a shipment")
         return list(map(int, names))
@@ -138,6 +139,23 @@ class Shipping:
         except ValueRefused:
             raise ShipmentRefused(f"shipment {number} isn't this service's, or was altered") from None
         return Shipment(number=number, **json.loads(zlib.decompress(data)))
+
+    def give_up(self, numbers: Iterable[int], branch: int) -> None:
+        """Let shipments of a branch that was given up make room for those of the next, under names of their own.
+
+        They stay as evidence, as long as their epoch's key does. Raises OSError, or `ShipmentRefused` where something
+        else stands under such a name.
+        """
+        for number in numbers:
+            name, data = f"{_GIVEN_UP}{branch}-{name_of(number)}", self.place.get(name_of(number))
+            if not self.place.put(name, data) and self.place.get(name) != data:
+                raise ShipmentRefused(f"something else stands in the second place as {name}")
+            self.place.delete(name_of(number))
+
+    def given_up(self) -> set[int]:
+        """Tell which branches of the journal were followed by another one, by the number given to that."""
+        names = [name.removeprefix(_GIVEN_UP) for name in self.place.names() if name.startswith(_GIVEN_UP)]
+        return {int(name.partition("-")[0]) for name in names}
 
     def drop(self, last: int) -> int:
         """Remove the shipments up to a number, which a backup holds that is safe; gives how many."""

@@ -7,12 +7,15 @@ environment, never on a command line that everybody may read.
 import os
 import sqlite3
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
+from urllib.parse import quote
 
-from sqlalchemy import Engine, inspect
+from sqlalchemy import Boolean, Column, DateTime, Engine, LargeBinary, TypeDecorator, create_engine, inspect, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from crypto.files import PRIVATE_FILE, fsync_folder, partial_of
 from handover.errors import HandoverError
@@ -65,7 +68,48 @@ def put_back(engine: Engine, path: Path) -> None:
         connection.exec_driver_sql("DROP SCHEMA IF EXISTS public CASCADE")
         connection.exec_driver_sql("CREATE SCHEMA public")
         connection.commit()
-    _run(engine, "pg_restore", "--exit-on-error", "--no-owner", "--no-acl", "--schema=public", str(path))
+    options = ("--exit-on-error", "--no-owner", "--no-acl", "--schema=public")
+    _run_on(engine, "pg_restore", *options, str(path))
+
+
+def read_table(kind: Kind, path: Path, *columns: Column[Any]) -> list[dict[str, Any]]:
+    """Read columns of a table out of a copy as it lies there; none where the table isn't in it. Raises CopyFailed."""
+    if kind == "postgresql":
+        return _read_dump(path, columns)
+    engine = create_engine(f"sqlite:///file:{quote(str(path.absolute()))}?mode=ro&immutable=1&uri=true")
+    try:
+        with engine.connect() as connection:
+            if not inspect(connection).has_table(columns[0].table.name):
+                return []
+            return [row._asdict() for row in connection.execute(select(*columns))]
+    except SQLAlchemyError:
+        raise CopyFailed(f"{path.name} can't be read") from None
+    finally:
+        engine.dispose()
+
+
+def _read_dump(path: Path, columns: Sequence[Column[Any]]) -> list[dict[str, Any]]:
+    """Read what pg_restore prints of a table: a line that names the columns, a row a line, and `\\.` at the end."""
+    table = columns[0].table.name
+    lines = _run({}, "pg_restore", "--data-only", f"--table={table}", "--file=-", str(path)).decode().split("\n")
+    heading = f"COPY public.{table} ("
+    begin = next((number for number, line in enumerate(lines) if line.startswith(heading)), None)
+    if begin is None:
+        return []
+    names = lines[begin].removeprefix(heading).partition(")")[0].split(", ")
+    end = lines.index("\\.", begin)
+    rows = [dict(zip(names, line.split("\t"), strict=True)) for line in lines[begin + 1 : end]]
+    return [{column.name: _value(column, row[column.name]) for column in columns} for row in rows]
+
+
+def _value(column: Column[Any], printed: str) -> Any:
+    """Read a value as COPY prints it, of a column that is never null."""
+    kind = column.type.impl_instance if isinstance(column.type, TypeDecorator) else column.type
+    if isinstance(kind, LargeBinary):
+        return bytes.fromhex(printed.removeprefix("\\\\x"))
+    if isinstance(kind, DateTime):
+        return datetime.fromisoformat(printed).astimezone(UTC)
+    return printed == "t" if isinstance(kind, Boolean) else printed
 
 
 def _copy_sqlite(source: sqlite3.Connection, path: Path) -> None:
@@ -80,7 +124,7 @@ def _copy_sqlite(source: sqlite3.Connection, path: Path) -> None:
 def _dump(engine: Engine, name: str, path: Path) -> None:
     with _new(path) as partial:
         options = ("--format=custom", "--no-owner", "--no-acl", f"--exclude-table-data={MARK}")
-        _run(engine, "pg_dump", *options, f"--snapshot={name}", f"--file={partial}")
+        _run_on(engine, "pg_dump", *options, f"--snapshot={name}", f"--file={partial}")
 
 
 @contextmanager
@@ -97,14 +141,19 @@ def _new(path: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
-def _run(engine: Engine, program: str, *words: str) -> None:
+def _run_on(engine: Engine, program: str, *words: str) -> None:
     url = engine.url.set(drivername="postgresql", password=None).render_as_string(hide_password=False)
     secret = {} if engine.url.password is None else {"PGPASSWORD": str(engine.url.password)}
+    _run(secret, program, f"--dbname={url}", *words)
+
+
+def _run(secret: Mapping[str, str], program: str, *words: str) -> bytes:
     try:
         done = subprocess.run(  # noqa: S603 - words of our own, no shell
-            [program, f"--dbname={url}", *words], env={**os.environ, **secret}, capture_output=True, check=False
+            [program, *words], env={**os.environ, **secret}, capture_output=True, check=False
         )
     except FileNotFoundError:
         raise CopyFailed(f"{program} isn't on the PATH: install the programs of PostgreSQL") from None
     if done.returncode:  # its words may hold names of rows: only how it ended is told
         raise CopyFailed(f"{program} ended with {done.returncode}: is it of the server's version, or newer?")
+    return done.stdout

@@ -18,7 +18,7 @@ from crypto.errors import CheckpointRefused, ProofRefused
 from crypto.files import locked, replace_private
 from crypto.merkle import verify_consistency
 from handover.errors import HandoverError, RequestRefused
-from handover.trust import JOURNAL, Trust
+from handover.trust import JOURNAL, Trust, TrustRefused
 
 FILE: Final = "journal.checkpoint"
 REFUSED: Final = "journal.refused"
@@ -48,7 +48,7 @@ def newest(trust: Trust, folder: Path) -> bytes | None:
         trust.verify(note, JOURNAL)
     except FileNotFoundError:
         return None
-    except CheckpointRefused as problem:
+    except (CheckpointRefused, TrustRefused) as problem:
         raise JournalRefused(f"{FILE} isn't a checkpoint of the journal that the trust file names: {problem}") from None
     return note
 

@@ -6,6 +6,7 @@ doesn't hold. An approval is canonical JSON `{"approval": {"kid", "reason", "sta
 the context "loss".
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -37,6 +38,12 @@ class Approval:
     def check(self, public: bytes) -> None:
         """Raise `SignatureRefused` unless this key signed the approval."""
         verify(public, CONTEXT, self.signed, self.signature)
+
+
+def next_name(first: str, taken: Iterable[str]) -> str:
+    """Give the name under which a log goes on that began as `first`, after every name that it is known to have had."""
+    numbers = [int(name.removeprefix(f"{first}-")) for name in taken if name != first]
+    return f"{first}-{max(numbers, default=1) + 1}"
 
 
 def read_statement(data: bytes) -> JSON:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from crypto.checkpoint import Checkpoint, parse_verifier, verify_checkpoint
+from crypto.checkpoint import Checkpoint, parse_checkpoint, parse_verifier, verify_checkpoint
 from crypto.errors import CryptoError
 from crypto.keyfile import parse_identity_public
 from handover.errors import HandoverError
@@ -38,21 +38,40 @@ class Trust:
     logs: Mapping[str, bytes]
 
     def verify(self, note: bytes, suffix: str) -> Checkpoint:
-        """Give the checkpoint in a note that the log whose name ends so has signed; raises CryptoError."""
+        """Give the checkpoint in a note that the log whose name ends so has signed.
+
+        Raises CryptoError, or TrustRefused where the log signed it under a name from before or after a loss.
+        """
         origin, public = self.log(suffix)
-        return verify_checkpoint(note, origin, public)
+        shown = parse_checkpoint(note).origin
+        if shown == origin or _split(shown)[0] != _split(origin)[0]:
+            return verify_checkpoint(note, origin, public)
+        verify_checkpoint(note, shown, public)
+        if _split(shown)[1] < _split(origin)[1]:
+            raise TrustRefused(
+                f"it is of {shown}, and since entries were lost the log is {origin}: keep it, put it aside"
+            )
+        raise TrustRefused(
+            f"the log goes on as {shown} since entries were lost, and the trust file names {origin}: "
+            "ask the register for the new trust file"
+        )
 
     def log(self, suffix: str) -> tuple[str, bytes]:
         """Give name and key of the log whose name ends so; raises TrustRefused.
 
         A log that lost entries goes on under a name with a number behind it, and the highest one counts.
         """
-        named = {name: re.fullmatch(rf".*{suffix}(?:-([2-9]|[1-9][0-9]+))?", name) for name in self.logs}
-        found = {name: int(match[1] or 1) for name, match in named.items() if match}
+        found = {name: _split(name)[1] for name in self.logs if _split(name)[0].endswith(suffix)}
         if not found or len(set(found.values())) != len(found):
             raise TrustRefused(f"the trust file names no key of the log whose name ends in {suffix}, or more than one")
         newest = max(found, key=lambda name: found[name])
         return newest, self.logs[newest]
+
+
+def _split(name: str) -> tuple[str, int]:
+    """Give a log's first name, and which one this is."""
+    first, number = re.fullmatch(r"(.*?)(?:-([2-9]|[1-9][0-9]+))?", name, re.DOTALL).groups()  # type: ignore[union-attr]
+    return first, int(number or 1)
 
 
 def read_trust(path: Path) -> Trust:

@@ -84,7 +84,8 @@ def restore(
     lines += [f"LOST: {each}" for each in done.lost]
     if done.lost:
         lines += [
-            "What was said before the loss is suspended: every school asks again, and every application is confirmed.",
+            "What was said before the loss is suspended: schools state custody, ask, and confirm applications again.",
+            "Whether an FG who approved had been revoked in what was lost, nobody knows: ask both boards.",
             "Give verifiers.txt to the register: schools and witnesses follow this log under its new name.",
         ]
     lines += [f"Enroll again: witness {name}" for name in done.witnesses]

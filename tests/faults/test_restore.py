@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,12 +16,15 @@ from consent.terms import Section
 from consent.verify import verify_export
 from crypto.keys import SignKey
 from handover.accesslog import Did
+from handover.admin import VERIFIERS
 from handover.backup import BackupRefused, confirm
+from handover.copying import is_empty
 from handover.errors import SettingsRefused
-from handover.loss import approve, read_approval, read_statement
+from handover.loss import LossRefused, approve, read_approval, read_statement
 from handover.parts import RESTORING, assemble
 from handover.release import Released, Withheld, release
-from handover.restoring import LOSS, RestoreRefused
+from handover.restoring import LOSS, RestoreRefused, restore
+from handover.unfinished import NOTHING, begin
 from tests import canary
 from tests.conftest import Databases
 from tests.faults.disaster import Service, programs_on_path, rows_of
@@ -255,6 +259,12 @@ def test_a_full_database_is_replaced_only_when_that_is_said(light: Service) -> N
     assert light.restore(copies, replace=True).lost == ()
 
 
+def kept_note(service: Service) -> bytes:
+    """Give the newest checkpoint, as somebody outside would keep it."""
+    with reading(service.region.parts.main) as session:
+        return service.region.parts.journal.checkpoint(session)
+
+
 def approvals(service: Service, *keys: SignKey) -> list[object]:
     statement = read_statement((service.settings.home / LOSS).read_bytes())
     return [read_approval(approve(statement, "The second place burnt down as well.", key)) for key in keys]
@@ -367,10 +377,121 @@ def test_a_loss_takes_two_people_of_two_houses(lossy: Lossy) -> None:
         ((root, root), "two people"),
         ((fg, SignKey.generate("dpo")), "isn't an FG's"),
     ):
-        with pytest.raises(RestoreRefused, match=why):
+        with pytest.raises(LossRefused, match=why):
             light.restore(copies, known=known, approvals=approvals(light, *pair))
-        with pytest.raises(SettingsRefused, match="restore"):
-            light.start()
+        assert not (light.settings.home / RESTORING).exists()
+        assert [is_empty(engine) for engine in (light.databases.main, light.databases.keys)] == [True, True]
+
+
+def short_of(service: Service, copies: tuple[Path, Path], **options: Any) -> None:
+    """Refuse a restore for what would be lost, and leave its statement."""
+    with pytest.raises(RestoreRefused):
+        restore(service.settings, *copies, **options)
+
+
+@pytest.mark.parametrize("where", ["in what is replaced", "in a shipment that follows", "in one that doesn't"])
+def test_an_fg_whose_revocation_is_known_approves_of_nothing_though_the_backup_has_the_key(
+    light: Service, where: str
+) -> None:
+    """The backup brings the key back as it was; an approval with it is refused, and nothing is touched."""
+    region = light.region
+    gone, other = region.dpo("stad"), region.dpo("dorp")
+    copies = light.backup()
+    older = set(light.second.iterdir())
+    region.pupil("99AB00")
+    region.dpo("stad", dpo_key=gone, state="revoked")
+    region.pupil("99AB00")
+    note = kept_note(light)
+    first, revocation, *_, last = sorted(set(light.second.iterdir()) - older)
+    {"in what is replaced": revocation, "in a shipment that follows": last, "in one that doesn't": first}[
+        where
+    ].unlink()
+    if where != "in what is replaced":
+        light.lose()
+    before = held(light)
+    short_of(light, copies, replace=True, known=[note])
+    with pytest.raises(LossRefused, match="isn't an FG's any more"):
+        restore(light.settings, *copies, replace=True, known=[note], approvals=approvals(light, gone, other))
+    assert held(light) == before
+    assert not (light.settings.home / RESTORING).exists()
+
+
+def test_a_killed_try_with_a_loss_hears_no_fg_whose_revocation_it_has_replaced(lossy: Lossy) -> None:
+    """What the first try knew stands in the file that it left."""
+    light, copies, _, people = lossy
+    known = [(light.region.folder / "kept").read_bytes()]
+    begin(light.settings, replace(NOTHING, revoked=(people[0].kid,)))
+    with pytest.raises(LossRefused, match="isn't an FG's any more"):
+        light.restore(copies, known=known, approvals=approvals(light, people[0], people[1]))
+
+
+def test_an_fg_who_was_stated_after_the_backup_approves_when_the_statement_was_shipped(light: Service) -> None:
+    light.region.dpo("stad")
+    copies = light.backup()
+    late, root = light.region.dpo("stad", "fg-2"), light.region.root
+    ready_file(light.region, holders=1)
+    note = kept_note(light)
+    max(light.second.iterdir()).unlink()
+    light.lose()
+    short_of(light, copies, known=[note])
+    assert light.restore(copies, known=[note], approvals=approvals(light, late, root)).lost
+
+
+def test_what_was_shipped_of_a_lost_branch_is_put_aside_and_a_later_restore_reads_what_came_instead(
+    light: Service,
+) -> None:
+    """K12: one shipment of many is gone; the next restore from the same backup needs nobody's approval any more."""
+    people = [light.region.dpo("stad"), light.region.root]
+    file = granted_file(light.region, holders=1)
+    copies = light.backup()
+    granted_file(light.region, holders=1)
+    there = sorted(light.second.iterdir())
+    there[-3].unlink()
+    given_up = [path.read_bytes() for path in there[-2:]]
+    light.lose()
+    short_of(light, copies)
+    done = light.restore(copies, approvals=approvals(light, *people))
+    aside = sorted(path for path in light.second.iterdir() if path.name.startswith("before-2-"))
+    assert [path.name for path in aside] == [f"before-2-{path.name}" for path in there[-2:]]
+    assert [path.read_bytes() for path in aside] == given_up
+    restate(light, file)
+    before = held(light)
+    light.lose()
+    again = light.restore(copies)
+    assert (again.origin, again.lost, again.size > done.size) == (done.origin, (), True)
+    assert held(light) == before
+
+
+@pytest.mark.parametrize(
+    "trace", ["the databases", "a checkpoint that was kept", "verifiers.txt", "what was put aside"]
+)
+def test_two_losses_from_one_backup_give_two_names(lossy: Lossy, trace: str) -> None:
+    """K4, K8: whatever still tells of the first loss, no name is given twice."""
+    light, copies, _, people = lossy
+    known = [(light.region.folder / "kept").read_bytes()]
+    put = light.second / "000000009999"
+    if trace == "what was put aside":
+        put.write_bytes(b"unreadable")
+        short_of(light, copies, known=known)
+    light.restore(copies, known=known, approvals=approvals(light, *people[:2]))
+    newer = kept_note(light)
+    for path in light.second.glob("0*"):
+        path.unlink()
+    light.region.parts.close()
+    verifiers = light.settings.home / VERIFIERS
+    if trace != "verifiers.txt":
+        verifiers.unlink()
+    if trace != "the databases":
+        light.lose()
+    if trace != "what was put aside":
+        for path in light.second.glob("before-*"):
+            path.unlink()
+    notes = [*known, newer] if trace == "a checkpoint that was kept" else known
+    short_of(light, copies, known=notes, replace=True)
+    statement = json.loads((light.settings.home / LOSS).read_bytes())
+    assert statement["origin"] == "overdracht.test/journal-3"
+    done = light.restore(copies, known=notes, replace=True, approvals=approvals(light, *people[:2]))
+    assert done.origin == "overdracht.test/journal-3"
 
 
 def test_an_approval_is_of_one_loss_only(lossy: Lossy) -> None:
@@ -379,7 +500,7 @@ def test_an_approval_is_of_one_loss_only(lossy: Lossy) -> None:
     statement = json.loads((light.settings.home / LOSS).read_bytes()) | {"missing": ["nothing"]}
     other = read_approval(approve(statement, "The second place burnt down as well.", people[1]))
     known = [(light.region.folder / "kept").read_bytes()]
-    with pytest.raises(RestoreRefused, match="another loss"):
+    with pytest.raises(LossRefused, match="another loss"):
         light.restore(copies, known=known, approvals=[said[0], other])
 
 
@@ -433,7 +554,7 @@ def test_a_killed_restore_keeps_the_service_from_starting_and_is_run_again(light
     withdraw(light, file)
     before = held(light)
     light.lose()
-    (light.settings.home / RESTORING).write_text(json.dumps({"known": [], "problems": [], "back": None}))
+    begin(light.settings, NOTHING)
     with pytest.raises(SettingsRefused, match="restore"):
         light.start()
     light.restore(copies)

@@ -15,6 +15,7 @@ from consent.events import Kind
 from consent.tables import JournalLookup
 from crypto.checkpoint import Checkpoint, parse_checkpoint, print_checkpoint
 from handover import bundles, copying, restoring, unfinished
+from handover.admin import VERIFIERS
 from handover.errors import SettingsRefused
 from handover.parts import RESTORING, Parts, assemble
 from handover.release import Withheld
@@ -58,6 +59,7 @@ def dying_at(step: int) -> Iterator[None]:
             (unfinished, "replace_private"),
             (restoring, "replace_private"),
             (Second, "put"),
+            (Second, "delete"),
             (Path, "unlink"),
         ):
             patch.setattr(place, name, before(getattr(place, name)))
@@ -75,6 +77,7 @@ def deaths(service: Service, copies: tuple[Path, Path], **options: Any) -> Itera
         service.lose()
         shutil.rmtree(service.second)
         shutil.copytree(kept, service.second)
+        (service.settings.home / VERIFIERS).unlink(missing_ok=True)
         try:
             with dying_at(step):
                 restore(service.settings, *copies, **options)

@@ -11,7 +11,7 @@ from crypto.keys import SignKey
 from handover.client import ServiceRefused
 from handover.errors import RequestRefused
 from handover.following import JournalRefused, compare, follow, newest
-from handover.trust import Trust
+from handover.trust import Trust, TrustRefused
 from tests.handover.logs import KEY, ORIGIN, LogOf
 
 TRUST = Trust(bytes(32), {ORIGIN: KEY.public})
@@ -85,6 +85,32 @@ def test_a_damaged_memory_is_refused_and_not_begun_anew(tmp_path: Path, left: by
     with pytest.raises(JournalRefused, match=r"journal\.checkpoint isn't a checkpoint of the journal"):
         follow(LogOf.counting(3), TRUST, tmp_path)
     assert (tmp_path / "journal.checkpoint").read_bytes() == left
+
+
+def test_who_has_the_trust_file_from_before_a_loss_is_told_to_get_the_new_one(tmp_path: Path) -> None:
+    """K4, K8: nothing is believed under the new name before the register has said so."""
+    seen = follow(LogOf.counting(7), TRUST, tmp_path)
+    for name in ("-2", "-10"):
+        with pytest.raises(
+            TrustRefused, match=f"goes on as {ORIGIN}{name} since .* ask the register for the new trust"
+        ):
+            follow(replace(LogOf.counting(5), origin=f"{ORIGIN}{name}"), TRUST, tmp_path)
+    with pytest.raises(CheckpointRefused, match="not signed"):
+        follow(replace(LogOf.counting(5), origin=f"{ORIGIN}-2", key=SignKey.generate("journal")), TRUST, tmp_path)
+    assert newest(TRUST, tmp_path) == seen
+    assert not (tmp_path / "journal.refused").exists()
+
+
+def test_who_has_the_new_trust_file_is_told_to_put_the_old_checkpoint_aside(tmp_path: Path) -> None:
+    """K4: it is evidence of what was lost, and nothing follows on it."""
+    later = Trust(bytes(32), {ORIGIN: KEY.public, f"{ORIGIN}-2": KEY.public})
+    grown = replace(LogOf.counting(9), origin=f"{ORIGIN}-2")
+    seen = follow(LogOf.counting(7), TRUST, tmp_path)
+    with pytest.raises(JournalRefused, match=rf"journal\.checkpoint .* it is of {ORIGIN}, .* put it aside"):
+        follow(grown, later, tmp_path)
+    assert (tmp_path / "journal.checkpoint").read_bytes() == seen
+    (tmp_path / "journal.checkpoint").rename(tmp_path / "kept")
+    assert follow(grown, later, tmp_path) == grown.journal_checkpoint()
 
 
 @pytest.mark.parametrize("size", [0, 1, 5, 8])
