@@ -17,7 +17,6 @@
 The receiver is never told why not. Sender, guardians and FG are (`handover.overview`).
 """
 
-import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -261,17 +260,17 @@ def _check_fresh(released: Released) -> None:
 
 
 def _head(parts: Parts, released: Released) -> bytes:
-    head = {
+    head: dict[str, Printable] = {
         "v": 1,
         "transfer": released.transfer,
         "bundle": released.bundle.id,
         "shares": {name: b64(share) for name, share in released.shares.items()},
         "receipt": _receipt(parts, released),
     }
-    return json.dumps(head, separators=(",", ":")).encode()
+    return canon(head)
 
 
-def _receipt(parts: Parts, released: Released) -> dict[str, object]:
+def _receipt(parts: Parts, released: Released) -> dict[str, Printable]:
     """Say, signed, which entry of the journal this release is, with the proof that it stands there.
 
     The entry's own terms stay closed: they name ledger entries, and a receiver could count what lies between them.
@@ -292,10 +291,11 @@ def _receipt(parts: Parts, released: Released) -> dict[str, object]:
 def close(parts: Parts, index: int, outcome: Did) -> None:
     """(8) Append what became of a granted release, once."""
     with reading(parts.main) as session:
-        row = session.get(Release, index)
-        transfer = session.get(Transfer, row.transfer) if row else None
-    if row is None or transfer is None:  # the pupil was erased meanwhile, and the release with it
+        these = select(Release, Transfer).where(Release.index == index, Transfer.id == Release.transfer)
+        found = session.execute(these).one_or_none()
+    if found is None:  # the pupil was erased meanwhile, and the release with it
         return
+    row, transfer = found
     with parts.journal.act(pupil=transfer.pupil) as act:
         named = update(Release).where(Release.index == index, Release.outcome.is_(None))
         first = act.session.execute(named.values(outcome=outcome.name.lower())).rowcount  # type: ignore[attr-defined]

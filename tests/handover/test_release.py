@@ -4,13 +4,17 @@ import json
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
+from io import BytesIO
 
 import pytest
-from sqlalchemy import select, text, update
+import time_machine
+from sqlalchemy import event, select, text, update
 
 from consent.db import reading, writing
+from consent.entry import Told
 from consent.tables import Pupil
 from consent.terms import Section
+from crypto.bundle import Reader
 from crypto.encoding import b64
 from handover import release
 from handover.accesslog import BOOK, Did
@@ -36,6 +40,19 @@ def decided(case: Case, *sections: Section) -> Released:
     return found
 
 
+class Aged(float):
+    """The moment of a commit that is of these ages, one after the other, whenever somebody looks."""
+
+    def __new__(cls, *ages: float) -> "Aged":
+        return super().__new__(cls, 0)
+
+    def __init__(self, *ages: float) -> None:
+        self.ages = list(ages)
+
+    def __rsub__(self, _: float) -> float:
+        return self.ages.pop(0)
+
+
 def outcomes(case: Case) -> list[str | None]:
     with reading(case.story.region.parts.main) as session:
         return list(session.scalars(select(Release.outcome).order_by(Release.index)))
@@ -50,8 +67,12 @@ def test_a_release_is_decided_logged_delivered_and_closed_in_this_order(story: S
     decision, delivered = story.journal()[before:]
     assert (decision.type, decision.outcome) == (Did.RELEASE, "granted")
     assert (delivered.type, delivered.outcome) == (Did.DELIVERED, "delivered")
-    assert delivered.terms["release"] == decision.index
-    assert delivered.terms["bundle"] == decision.terms["bundle"] == b64(case.bundles[0].core.bundle)
+    bundle = b64(case.bundles[0].core.bundle)
+    assert delivered.terms == {"transfer": case.transfer, "bundle": bundle, "release": decision.index}
+    assert decision.terms["bundle"] == bundle
+    assert (delivered.pupil, set(delivered.boards)) == (case.child.pupil, {"po-noord", "vo-zuid"})
+    assert decision.told == {"vo-zuid": Told("granted", ("actor",))}
+    assert delivered.told == {"vo-zuid": Told("delivered", ("actor", "terms"))}
     with reading(story.region.parts.main) as session:
         row = session.get_one(Release, decision.index)
     assert (row.outcome, row.closed, row.sections) == ("delivered", delivered.index, "okr,opp")
@@ -100,6 +121,7 @@ def test_a_refused_decision_is_logged_with_its_reason_and_nothing_else_happens(l
     }
     entry = lite.journal(Did.RELEASE)[-1]
     assert (entry.outcome, entry.ground, entry.terms["evidence"]) == ("NO_GRANT", None, [])
+    assert entry.told == {"vo-zuid": Told("refused", ("actor",))}
     after = lite.rows("nonce", "journal_node", "data_key")
     grown = {name for name in after if after[name] != before[name]}
     assert grown == {"journal_leaf", "journal_part", "journal_lookup", "journal_board"}
@@ -140,7 +162,7 @@ def test_exactly_what_was_asked_is_sent_with_its_shares(lite: Story) -> None:
     assert head["shares"] == {name: b64(sealed.shares.shares[name]) for name in ("okr", "lvs")}
     assert (head["v"], head["transfer"], head["bundle"]) == (1, case.transfer, b64(sealed.core.bundle))
     assert head["receipt"]["statement"]["sections"] == ["okr", "lvs"]
-    assert container
+    assert [name for name, _ in Reader(BytesIO(container)).sections()] == ["okr", "lvs"]
     for name in set(everything()) - {"okr", "lvs"}:
         assert b64(sealed.shares.shares[name]) not in json.dumps(head)
 
@@ -180,6 +202,14 @@ def test_no_table_of_the_main_database_holds_a_share(lite: Story) -> None:
         assert b64(share).encode() not in database
 
 
+def test_a_release_on_two_grounds_is_logged_under_that_of_its_first_section(lite: Story) -> None:
+    case = lite.agreed("okr", "reports")
+    case.ask("okr", "reports")
+    entry = lite.journal(Did.RELEASE)[-1]
+    assert (entry.ground, entry.sections) == ("consent", ("okr", "reports"))
+    assert [one["ground"] for one in entry.terms["evidence"]] == ["consent", "explicit_consent"]  # type: ignore[union-attr, index, call-overload]
+
+
 # (1) who isn't the receiver
 
 
@@ -204,7 +234,7 @@ def test_attempts_are_counted_per_school_and_minute(lite: Story) -> None:
     case = lite.agreed()
     with later(seconds=60 - now().second):
         answers = [lite.region.release(OTHER, "0123", "okr") for _ in range(ATTEMPTS_A_MINUTE + 2)]
-        assert [answer.status_code for answer in answers] == [404] * ATTEMPTS_A_MINUTE + [429] * 2
+        assert [answer.status_code for answer in answers] == [404] * 30 + [429] * 2
         assert answers[-1].get_json()["code"] == "TOO_MANY"
         assert answers[-1].headers["Retry-After"] == "5"
         expect(lite.region.release(PO, case.transfer, "okr"), 404)
@@ -214,7 +244,34 @@ def test_attempts_are_counted_per_school_and_minute(lite: Story) -> None:
         expect(lite.region.release(OTHER, "0123", "okr"), 404)
 
 
-# (2) the clock
+def test_attempts_of_one_minute_are_counted_together(lite: Story) -> None:
+    """G2: whichever second they come in."""
+    start = now().replace(second=0, microsecond=0) + timedelta(minutes=1)
+    answers = []
+    for number in range(31):
+        with time_machine.travel(start + timedelta(seconds=number, milliseconds=number), tick=False):
+            answers.append(lite.region.release(OTHER, "0123", "okr").status_code)
+    assert answers == [404] * 30 + [429]
+
+
+# (2) the locks and the clock
+
+
+def test_the_receivers_keys_and_the_pupil_are_locked_before_the_clock_is_read(story: Story) -> None:
+    """Step (2): on SQLite its one writer is the schools' lock."""
+    case = story.agreed()
+    main, said = story.region.parts.main, []
+    with reading(main) as session:
+        version = session.get_one(Pupil, case.child.pupil).version
+    event.listen(main, "before_cursor_execute", lambda _, __, statement, *___: said.append(statement))
+    found = release.release(story.region.parts, MENTOR, case.transfer, OKR)
+    assert isinstance(found, Released)
+    locks = [
+        ("shared" in each, "UPDATE pupil" in each) for each in said if "advisory" in each or "UPDATE pupil" in each
+    ]
+    assert locks == [(True, False)] * (main.dialect.name == "postgresql") + [(False, True)]
+    with reading(main) as session:
+        assert session.get_one(Pupil, case.child.pupil).version == version + 1
 
 
 def test_the_clock_is_read_under_the_lock_and_an_ended_consent_is_refused(lite: Story) -> None:
@@ -246,9 +303,9 @@ def test_a_cancelled_transfer_releases_nothing(lite: Story) -> None:
 def test_a_bundle_expires_at_its_moment(lite: Story) -> None:
     case = lite.agreed()
     end = case.bundles[0].core.expires_at
-    with later(seconds=(end - now()).total_seconds() - 2):
+    with time_machine.travel(end - timedelta(microseconds=1), tick=False):
         case.ask("okr")
-    with later(seconds=(end - now()).total_seconds()):
+    with time_machine.travel(end, tick=False):
         case.refused("BUNDLE_EXPIRED")
 
 
@@ -265,6 +322,7 @@ def test_a_rotated_key_stops_the_release_and_destroys_the_shares(story: Story) -
     assert not [path for path in (region.folder / "bundles").iterdir() if path.is_file()]
     kinds = [entry.type for entry in story.journal(Did.SHRED_INTENT, Did.RELEASE, Did.SHRED_DONE)]
     assert kinds == [Did.SHRED_INTENT, Did.RELEASE, Did.SHRED_DONE]
+    assert story.journal(Did.SHRED_INTENT)[-1].terms["why"] == "key rotated"
     case.refused("KEY_ROTATED")  # and again, with nothing left to destroy
     case.send()
     case.ask("okr")
@@ -309,16 +367,24 @@ def test_shares_that_are_two_seconds_old_are_dropped(lite: Story) -> None:
     found = decided(case)
     late = replace(found, committed_at=found.committed_at - FRESH - 0.001)
     with pytest.raises(RequestRefused) as refused:
-        next(hand_out(lite.region.parts, late))
+        hand_out(lite.region.parts, late)  # so that a door can still say so
     assert (refused.value.code, refused.value.status) == ("TOO_SLOW", 503)
     assert outcomes(case) == ["aborted"]
     assert lite.journal(Did.ABORTED)[-1].terms["release"] == found.index
 
 
-def test_shares_that_are_nearly_two_seconds_old_are_sent(lite: Story) -> None:
+def test_shares_that_have_grown_too_old_before_the_first_byte_is_taken_are_dropped(lite: Story) -> None:
     case = lite.agreed()
-    found = decided(case)
-    sent = b"".join(hand_out(lite.region.parts, replace(found, committed_at=found.committed_at - FRESH + 1)))
+    pieces = hand_out(lite.region.parts, replace(decided(case), committed_at=Aged(0, FRESH + 0.001)))
+    assert outcomes(case) == [None]
+    with pytest.raises(RequestRefused, match="too old"):
+        next(pieces)
+    assert outcomes(case) == ["aborted"]
+
+
+def test_shares_that_are_two_seconds_old_to_the_moment_are_sent(lite: Story) -> None:
+    case = lite.agreed()
+    sent = b"".join(hand_out(lite.region.parts, replace(decided(case), committed_at=Aged(FRESH, FRESH))))
     assert b64(case.bundles[0].shares.shares["okr"]).encode() in sent
     assert outcomes(case) == ["delivered"]
     assert FRESH == 2.0
@@ -357,9 +423,10 @@ def test_a_release_of_which_nothing_is_heard_is_settled_as_unknown(story: Story)
     case = story.agreed()
     found = decided(case)
     assert settle(story.region.parts) == 0
-    with later(minutes=14, seconds=50):
+    end = story.journal(Did.RELEASE)[-1].recorded_at + timedelta(minutes=15)
+    with time_machine.travel(end, tick=False):
         assert settle(story.region.parts) == 0
-    with later(minutes=15, seconds=5):
+    with time_machine.travel(end + timedelta(microseconds=1), tick=False):
         assert settle(story.region.parts) == 1
         assert settle(story.region.parts) == 0
     assert outcomes(case) == ["unknown"]
@@ -376,6 +443,13 @@ def test_a_release_ends_once(lite: Story) -> None:
     close(lite.region.parts, found.index, Did.ABORTED)
     assert lite.size() == before
     assert outcomes(case) == ["delivered"]
+
+
+def test_a_release_that_went_with_its_pupil_is_not_closed(lite: Story) -> None:
+    lite.agreed()
+    before = lite.size()
+    close(lite.region.parts, before, Did.UNKNOWN)
+    assert lite.size() == before
 
 
 def test_a_decision_that_can_not_be_written_releases_nothing(lite: Story) -> None:
@@ -403,7 +477,8 @@ def test_a_ledger_that_lacks_an_entry_releases_nothing(lite: Story) -> None:
 def test_what_is_released_and_what_is_withheld_are_true_and_false() -> None:
     assert not Withheld("NO_BUNDLE")
     assert Released(0, "", None, {}, {}, 0.0)  # type: ignore[arg-type]
-    assert "share" not in repr(Released(0, "", None, {"okr": b"share"}, {}, 0.0))  # type: ignore[arg-type]
+    for shown in (Released(0, "", None, {"okr": b"secret"}, {}, 0.0), release._Ready(None, {"okr": b"secret"}, {})):  # type: ignore[arg-type]
+        assert "secret" not in repr(shown)
 
 
 def test_only_the_transfers_receiver_is_let_in(lite: Story) -> None:
