@@ -11,6 +11,7 @@ from threading import Thread
 
 from flask import Flask
 from sqlalchemy import Engine, select
+from structlog.testing import capture_logs
 from werkzeug.serving import make_server
 from werkzeug.test import TestResponse
 
@@ -95,13 +96,15 @@ def move_in(folder: Path, elsewhere: Path, home: Path) -> None:
 
 
 def start(house: House) -> str | None:
-    """The next start of the service."""
-    try:
-        with closing(assemble(house.settings)) as parts:
-            recover(parts)
-    except (ConsentError, HandoverError, CryptoError) as refused:
-        return str(getattr(refused, "reason", "")) or type(refused).__name__
-    return None
+    """The next start of the service: it refuses, or goes on and names what it found in its log."""
+    with capture_logs() as said:
+        try:
+            with closing(assemble(house.settings)) as parts:
+                recover(parts)
+        except (ConsentError, HandoverError, CryptoError) as refused:
+            return str(getattr(refused, "reason", "")) or type(refused).__name__
+    errors = [f"{line['event']} {line['where']}" for line in said if line["log_level"] == "error"]
+    return re.sub(r"\d+", "N", "; ".join(errors)) or None
 
 
 def gate(house: House, receiver: str, transfer: str) -> str | None:

@@ -12,6 +12,7 @@ from consent.entry import PARTS, SALT_SIZE, Leaf, commitment
 from consent.keystore import KeyStore, OwnerKey
 from consent.sealing import part_aad
 from consent.tables import (
+    BoardNumber,
     DataKey,
     JournalBoard,
     JournalCheckpoint,
@@ -175,7 +176,10 @@ def say_otherwise(
 
 
 def rebuild(main: Engine, name: str, key: SignKey, keys: Engine | None = None) -> None:
-    """Build the tree anew over the leaves that are there and sign it; with the key store at hand, set the mark too."""
+    """Build the tree anew over the leaves that are there and sign it; with the key store at hand, set that right too.
+
+    That is the mark and the boards' newest numbers; a pupil's is `forget_number`'s.
+    """
     tree, nodes, notes = Frontier(), list[dict[str, Any]](), list[dict[str, Any]]()
 
     def signed() -> bytes:
@@ -196,6 +200,11 @@ def rebuild(main: Engine, name: str, key: SignKey, keys: Engine | None = None) -
     carry_out(main, work)
     if keys is not None:
         set_(keys, Mark, core(Mark).c.id == 1, size=tree.size, root=tree.root())
+        rows, number = core(JournalBoard), core(BoardNumber)
+        with main.connect() as connection:
+            newest = connection.execute(select(rows.c.board, func.max(rows.c.number)).group_by(rows.c.board)).all()
+        for board, last in newest:
+            set_(keys, BoardNumber, number.c.board == board, number=last)
 
 
 def cut(main: Engine, size: int) -> None:

@@ -6,11 +6,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from consent.db import Keys, reading
 from consent.entry import PARTS, section_bits
 from consent.tables import (
+    BoardNumber,
     DataKey,
     JournalBoard,
     JournalCheckpoint,
@@ -160,6 +161,29 @@ def in_ciphertext(house: House, scene: Scene) -> None:
     path.write_bytes(owner.altered(path.read_bytes()))
 
 
+def newest_out(board: str) -> Tried:
+    """Take the newest three of a board's rows out."""
+
+    def tried(house: House, scene: Scene) -> None:
+        table = core(JournalBoard)
+        with reading(house.main) as session:
+            newest = session.scalars(select(func.max(table.c.number)).where(table.c.board == board)).one()
+        owner.remove(house.main, JournalBoard, (table.c.board == board) & (table.c.number > newest - 3))
+
+    return tried
+
+
+def newest_out_and_forgotten(house: House, scene: Scene) -> None:
+    newest_out("po-noord")(house, scene)
+    number = core(BoardNumber)
+    owner.set_(house.keys, BoardNumber, number.c.board == "po-noord", number=number.c.number - 3)
+
+
+def board_number_raised(house: House, scene: Scene) -> None:
+    number = core(BoardNumber)
+    owner.set_(house.keys, BoardNumber, number.c.board == "po-noord", number=number.c.number + 1)
+
+
 def number_on_board(house: House, scene: Scene) -> None:
     board = core(JournalBoard)
     owner.set_(house.main, JournalBoard, board.c.idx == scene.at["grant"], number=board.c.number + 1000)
@@ -257,6 +281,9 @@ CASES: dict[str, Tried] = {
     "parts of grant taken out": row_out(JournalPart, "grant"),
     "board's row of grant taken out": row_out(JournalBoard, "grant"),
     "board's row of last taken out": row_out(JournalBoard, "last"),
+    "board's newest rows taken out": newest_out("po-noord"),
+    "board's newest rows taken out and number set back": newest_out_and_forgotten,
+    "receiver's board's newest rows taken out": newest_out("vo-zuid"),
     # with the log's own key
     "withdrawal said otherwise": said_otherwise,
     "withdrawal said otherwise and all rebuilt": rebuilt,
@@ -296,6 +323,7 @@ CASES: dict[str, Tried] = {
     "pupil's key taken out": out_of_the_key_store(DataKey, "owner_id", pupil_of),
     "pupil's tag": in_row(DataKey, "tag", "owner_id", pupil_of),
     "pupil's number raised": number_raised,
+    "board's number raised": board_number_raised,
     "mark's root": in_row(Mark, "root", "id", lambda scene: ONE),
     "mark's size": in_row(Mark, "size", "id", lambda scene: ONE),
     "mark taken out": out_of_the_key_store(Mark, "id", lambda scene: ONE),

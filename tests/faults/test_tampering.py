@@ -7,13 +7,14 @@ since it changes nothing, has tests of its own below.
 """
 
 import csv
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
 
 from consent import tree
 from consent.db import open_engine, reading
@@ -34,6 +35,7 @@ from crypto.checkpoint import parse_checkpoint, parse_receipt
 from crypto.errors import ProofRefused
 from crypto.merkle import verify_inclusion
 from handover.accesslog import SERVICE, Did, record
+from handover.admin import doctor
 from handover.client import ServiceRefused
 from tests.conftest import Databases
 from tests.faults import owner
@@ -227,15 +229,39 @@ def test_a_service_whose_freeze_is_taken_out_freezes_again_at_the_next_look(scen
 
 
 def test_a_gap_in_a_boards_running_numbers_is_found_in_its_own_export(scene: Scene) -> None:
-    """K1: the newest of a board's rows leaves no gap; that it is missing shows in the export of the whole journal."""
+    """K1: its newest entries are missed too, whatever is written after them."""
     with scene.copy() as house:
         assert board_side(house, "po-noord", scene.outside) == []
         owner.remove(house.main, JournalBoard, core(JournalBoard).c.idx == scene.at["last"])
-        assert board_side(house, "po-noord", scene.outside) == []
+        [cut] = board_side(house, "po-noord", scene.outside)
+        assert re.fullmatch(r"the entries of po-noord end at number \d+, and its newest is \d+", cut)
+        with house.parts.journal.act() as act:
+            entry = record(act, Did.SWEPT, SERVICE, outcome="granted", terms={"number": 1}, boards=("po-noord",))
+        gap = "entry {}: a board's running number doesn't follow on the one before"
+        assert board_side(house, "po-noord", scene.outside) == [gap.format(entry.index)]
         owner.remove(house.main, JournalBoard, core(JournalBoard).c.idx == scene.at["grant"])
-        gap = f"entry {scene.at['grant'] + 1}: a board's running number doesn't follow on the one before"
-        assert board_side(house, "po-noord", scene.outside) == [gap]
+        gaps = [gap.format(scene.at["grant"] + 1), gap.format(entry.index)]
+        assert board_side(house, "po-noord", scene.outside) == gaps
         assert board_side(house, "vo-oost", scene.outside) == []
+
+
+def test_a_board_of_which_entries_are_missing_gets_and_gives_nothing_until_they_are_back(scene: Scene) -> None:
+    """K1: neither what is logged meanwhile nor a restart makes up for them; a file of another board goes on."""
+    with scene.copy() as house:
+        rows = core(JournalBoard)
+        newest = (rows.c.board == "po-noord") & (rows.c.idx >= scene.at["last"] - 3)
+        with reading(house.main) as session:
+            kept = [dict(row) for row in session.execute(select(rows).where(newest)).mappings()]
+        owner.remove(house.main, JournalBoard, newest)
+        for _ in range(2):
+            assert gate(house, VO, scene.transfer) == "LEDGER_INTEGRITY"
+            assert (start(house) or "").startswith("entries_missing po-noord")
+        findings = {finding.what: finding for finding in doctor(house.parts)}
+        assert not findings["every board's entries are there"].well
+        assert "entries of po-noord were taken out" in findings["every board's entries are there"].advice
+        owner.carry_out(house.main, lambda connection: connection.execute(insert(rows), kept))
+        assert gate(house, VO, scene.transfer) is None
+        assert start(house) is None
 
 
 # The same on each kind of database.
