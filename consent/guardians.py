@@ -97,10 +97,11 @@ def speakers(events: Sequence[Event], pupil: str, now: datetime) -> dict[str, Ro
 def keeps_voice(events: Sequence[Event], custody: Draft) -> bool:
     """Tell whether a CUSTODY would take out a holder whose no stands, without what that needs."""
     statements = [event for event in events if event.kind is Kind.CUSTODY]
+    if not statements or _is_proven(custody):
+        return False
     named = {holder.person for holder in custody.holders or ()}
-    left_out = {holder.person for holder in statements[-1].holders or ()} - named if statements else set()
-    end = events[-1].index + 1 if events else 0
-    return not _is_proven(custody) and any(_says_no(events, person, end) for person in left_out)
+    left_out = {holder.person for holder in statements[-1].holders or ()} - named
+    return any(_says_no(events, person) for person in left_out)
 
 
 def _is_fresh(custody: Event, now: datetime) -> bool:
@@ -113,15 +114,16 @@ def _holders(events: Sequence[Event], statements: Iterable[Event], now: datetime
     ends: dict[str, datetime | None] = {}  # person -> when the voice ends; None: not at all
     for custody in statements:
         named = {holder.person for holder in custody.holders or ()}
-        left_out = [person for person in ends if person not in named and _says_no(events, person, custody.index)]
+        before = [event for event in events if event.index < custody.index]
+        left_out = [person for person in ends if person not in named and _says_no(before, person)]
         kept = {person: _earlier(ends[person], _voice_ends(custody)) for person in left_out}
         ends = dict.fromkeys(sorted(named)) | kept
     return tuple(person for person, end in ends.items() if end is None or now < end)
 
 
-def _says_no(events: Iterable[Event], person: str, before: int) -> bool:
-    """Tell whether any no of this person stood when the entry with that index was written."""
-    theirs = (event for event in events if event.by.person == person and event.index < before)
+def _says_no(events: Iterable[Event], person: str) -> bool:
+    """Tell whether any no of this person stands after these events."""
+    theirs = (event for event in events if event.by.person == person)
     return any(answers.noes for scopes in standing(theirs, {}).values() for answers in scopes.values())
 
 

@@ -2,7 +2,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from consent.guardians import OBJECTION_TIME, anniversary, family, midnight, speakers
+from consent.guardians import OBJECTION_TIME, anniversary, family, keeps_voice, midnight, speakers
 from consent.terms import Role
 from tests.consent.story import PUPIL, Story, T
 
@@ -206,3 +206,35 @@ def test_guardians_are_heard_until_the_last_moment_before_the_18th_birthday():
     assert before == {"g1": Role.GUARDIAN, "v1": Role.VOOGD, PUPIL: Role.PUPIL}
     assert speakers(events, PUPIL, birthday) == {PUPIL: Role.PUPIL}
     assert speakers([], PUPIL, T) == {PUPIL: Role.PUPIL}
+
+
+def test_a_statement_that_names_nobody_makes_nobody_a_speaker():
+    assert speakers(told(holders=None), PUPIL, T) == {PUPIL: Role.PUPIL}
+
+
+BOTH = ("CUSTODY", "s1", {"holders": ["g1", "g2"]})
+
+
+@pytest.mark.parametrize(
+    ("steps", "stated", "keeps"),
+    [
+        ([BOTH, ("REFUSE", "g2", {})], {}, True),
+        ([BOTH, ("REFUSE", "g2", {})], {"holders": None}, True),
+        ([BOTH, ("REFUSE", "g2", {})], {"second": "s2"}, True),
+        ([BOTH, ("REFUSE", "g2", {})], {"notice": 1}, True),
+        ([BOTH, ("REFUSE", "g2", {})], {"second": "s2", "notice": 1, "evidence": None}, True),
+        ([BOTH, ("REFUSE", "g2", {})], {"second": "s2", "notice": 1}, False),
+        ([BOTH, ("REFUSE", "g2", {})], {"holders": ["g1", "g2"]}, False),
+        ([BOTH, ("REFUSE", "g2", {}), ("GRANT", "g2", {})], {}, False),
+        ([BOTH, ("REFUSE", "g1", {})], {}, False),
+        ([BOTH, ("REFUSE", "g2", {}), ("CUSTODY", "s1", {"holders": None})], {}, False),
+        ([("REFUSE", "g2", {})], {}, False),
+    ],
+)
+def test_only_a_proven_statement_leaves_out_a_holder_whose_no_stands(steps, stated, keeps):
+    custody = Story().tell("CUSTODY", "s1", **stated)
+    assert keeps_voice(told(*steps), custody) is keeps
+
+
+def test_the_first_statement_leaves_nobody_out():
+    assert keeps_voice([], Story().tell("CUSTODY", "s1")) is False
