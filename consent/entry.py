@@ -32,6 +32,9 @@ ERASE = 0x11
 STAFF_ERASED = 0x12
 """The type of the entry that erases who of the staff acted, once that may be kept no longer."""
 
+ROLLBACK = 0x15
+"""The type of the first entry of a log that goes on under another name, since entries before it were lost."""
+
 ERASURES = "erasure"
 """The book of both."""
 

@@ -26,6 +26,7 @@ PAGE_MAX = 500
 """Most entries that one page gives."""
 
 _BOARD = core(JournalBoard)
+_EMPTIED = (None, 0, None, None, None)
 _NAMES = ("idx", "number", "type", "day", "sections", "ground", "outcome", "school", "sees")
 
 
@@ -108,7 +109,7 @@ def find(
         ends = session.execute(between(board, criteria.since or date.min, criteria.until or date.max)).one()
         wanted = [way.where(_BOARD.c.idx.between(*ends)) for way in wanted]
     found = [_Row(*row) for way in wanted for row in session.execute(way)]
-    newest = sorted(found, key=lambda row: row.index, reverse=True)[:limit]
+    newest = sorted(found, key=lambda row: row.index, reverse=True)[: min(limit, PAGE_MAX)]
     entries = {
         row.index: row for row in stored(session, STORED.where(JournalLeaf.index.in_([r.index for r in newest])))
     }
@@ -163,6 +164,8 @@ def _look(
         raise IntegrityBroken("it isn't there", row.index)
     parts = open_parts(entry, owners, origin)
     if check_gone(session, entry, parts, origin):
+        if (row.type, row.day, row.sections, row.ground, row.outcome, row.school) != (entry.type, *_EMPTIED):
+            raise IntegrityBroken("a board's row says something about what was erased", row.index)
         return _found(row, read_actor(parts["actor"]), None)
     opened = put_together(entry, parts)
     said = (row.index, opened.boards.get(board), opened.type, opened.recorded_at.date(), section_bits(opened.sections))

@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
+from consent.entry import ROLLBACK
 from consent.erased import BODY
 from consent.exported import HASH, LEAF, Head, Unreadable, lines_of, read_head, read_line, whole
 from consent.exported_entry import AnotherForm, read_entry
@@ -163,6 +164,8 @@ class _Side:
         self.erasures.entry(read.wanted, read.there)
         for what in read.wrong:  # (2)
             self.findings.add(index, what)
+        if self._renamed(index) and leaf[1] != ROLLBACK:
+            self.findings.add(index, "the log took another name here, and no entry was lost")
         for board, number in read.numbers.items():
             self._follow(index, board, number)
         if read.erasure is not None:
@@ -174,10 +177,12 @@ class _Side:
 
     def _follow(self, index: int, board: str, number: int) -> None:  # (4)
         last = self._numbers.get(board, 0)
-        lost = number > last and any(index == first for first, _ in self.head.later)
-        if number != last + 1 and not lost:
+        if number != last + 1 and not (number > last and self._renamed(index)):
             self.findings.add(index, "a board's running number doesn't follow on the one before")
         self._numbers[board] = number
+
+    def _renamed(self, index: int) -> bool:
+        return any(index == first for first, _ in self.head.later)
 
     def end(self) -> None:
         """Say what is missing at the end."""

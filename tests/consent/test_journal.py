@@ -688,7 +688,8 @@ def test_erasing_a_pupil_takes_away_whom_it_was_about_and_keeps_order_count_and_
         pupil = session.get_one(Pupil, "p1")
         proof = house.journal.inclusion_proof(session, 2, 4)
         assert session.scalar(select(func.count()).select_from(JournalErasure)) == 0
-    assert (erasure.book, erasure.type, erasure.pupil, erasure.terms) == ("erasure", 0x11, None, {"erased": [0, 2]})
+    assert (erasure.book, erasure.type, erasure.pupil) == ("erasure", 0x11, None)
+    assert erasure.terms == {"actors": [0], "erased": [0, 2]}
     assert erasure.actor == STAFF
     assert [(part.subject, part.actor is None, part.terms) for part in parts] == [
         (None, True, None),
@@ -713,7 +714,7 @@ def test_the_entry_of_an_erasure_is_not_sealed_and_names_nobody(house: House) ->
     with reading(house.databases.main) as session:
         part = session.get_one(JournalPart, index)
     assert part.terms is not None
-    assert json.loads(part.terms[33:])["terms"] == {"erased": [0]}
+    assert json.loads(part.terms[33:])["terms"] == {"actors": [0], "erased": [0]}
     assert b"p1" not in part.terms + (part.subject or b"")
 
 

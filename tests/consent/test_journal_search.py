@@ -10,11 +10,13 @@ from sqlalchemy.orm import Session
 
 from consent import search
 from consent.db import is_postgresql, reading, writing
-from consent.entry import STAFF_ERASED, Told
+from consent.entry import ERASE, ERASURES, STAFF_ERASED, Told
 from consent.errors import Destroyed, IntegrityBroken, KeyUnknown, YearOpen
 from consent.journal import Actor, Appended, Criteria, Entry, Found
+from consent.sealing import BY_PUPIL
 from consent.tables import JournalBoard, JournalErasure, JournalLookup, JournalPart
 from consent.terms import Section
+from crypto.encoding import JSON
 from tests.conftest import Databases
 from tests.consent.test_journal import SERVICE, STAFF, House, grant
 
@@ -428,3 +430,81 @@ def test_an_index_finds_where_days_begin_and_end(house: House) -> None:
         shown = plan(session, search.between("board-a", date(2026, 1, 1), date(2026, 2, 1)))
     assert shown.count("ix_journal_board_board_day_idx") >= 3
     assert "Seq Scan" not in shown
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"type": 1},
+        {"day": date(2026, 3, 2)},
+        {"sections": 1},
+        {"ground": "consent"},
+        {"outcome": "granted"},
+        {"school": "99CD01"},
+    ],
+    ids=str,
+)
+def test_nothing_can_be_said_of_what_was_erased(lite: House, said: dict[str, object]) -> None:
+    """K1: a board's row of an erased entry stays empty, and of its type."""
+    lite.append(release())
+    erase(lite)
+    assert [one.erased for one in found(lite, type=0x27)] == [True]
+    with writing(lite.databases.main) as session:
+        session.execute(update(JournalBoard).where(JournalBoard.index == 0).values(**said))
+    with pytest.raises(IntegrityBroken, match="entry 0: a board's row says something about what was erased"):
+        found(lite)
+
+
+def test_who_of_the_staff_acted_stays_when_the_pupil_is_erased(house: House) -> None:
+    """K1: an erasure lists apart whose actor goes with the pupil; nobody else's may be emptied with it."""
+    house.append(grant())
+    house.append(release())
+    house.append(grant(actor=SERVICE))
+    done = erase(house)
+    with reading(house.databases.main) as session:
+        listed = house.journal.read(session, done.index).terms
+    assert listed == {"actors": [0, 2], "erased": [0, 1, 2]}
+    assert [(one.erased, one.actor) for one in found(house)[1:]] == [(True, None), (True, OTHER), (True, None)]
+    with writing(house.databases.main) as session:
+        session.execute(update(JournalPart).where(JournalPart.index == 1).values(actor=None))
+        for table in (JournalLookup, JournalBoard):
+            session.execute(update(table).where(table.index == 1).values(actor_tag=None))
+    with pytest.raises(IntegrityBroken, match="entry 1: its actor neither opens nor was erased"):
+        found(house)
+
+
+def test_an_actor_that_was_made_to_look_like_the_familys_is_not_let_go(lite: House) -> None:
+    """K1: what is emptied of a damaged entry isn't listed, so the damage stays to be seen."""
+    lite.append(release())
+    with writing(lite.databases.main) as session:
+        part = session.get_one(JournalPart, 0)
+        part.actor = BY_PUPIL + (part.actor or b"")[1:]
+    done = erase(lite)
+    with reading(lite.databases.main) as session:
+        assert lite.journal.read(session, done.index).terms == {"actors": [], "erased": [0]}
+    with pytest.raises(IntegrityBroken, match="entry 0: its actor neither opens nor was erased"):
+        found(lite)
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [{"erased": [0]}, {"actors": [0], "erased": []}, {"actors": [], "erased": [0, 0]}, {"actors": 0, "erased": 0}],
+    ids=str,
+)
+def test_an_erasure_of_another_form_lets_nothing_go(lite: House, terms: dict[str, JSON]) -> None:
+    """K1"""
+    lite.append(grant())
+    lite.append(Entry(ERASURES, ERASE, None, SERVICE, terms, ()))
+    with writing(lite.databases.main) as session:
+        session.execute(update(JournalPart).where(JournalPart.index == 0).values(subject=None, terms=None))
+        session.execute(update(JournalLookup).where(JournalLookup.index == 0).values(erased=1))
+    with pytest.raises(IntegrityBroken, match="entry 0: its subject, terms neither opens nor was erased"):
+        found(lite)
+
+
+def test_a_page_holds_no_more_than_the_most(lite: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "PAGE_MAX", 3)
+    for tick in (0, 0, 365 * 24 * 3600, 0):
+        lite.ticks += tick
+        lite.append(release())
+    assert indices(lite, limit=99) == indices(lite, limit=99, person=OTHER.id) == [3, 2, 1]

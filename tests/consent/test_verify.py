@@ -143,7 +143,7 @@ def test_later_names_in_another_form_stop_the_reading(path: Path, later: object)
 
 
 def test_a_log_that_took_later_names_is_followed_through_them(path: Path) -> None:
-    lines = (FIRST, SECOND, THIRD, replace(THIRD, number=4))
+    lines = (FIRST, SECOND, replace(THIRD, type=0x15), replace(THIRD, type=0x15, number=4))
     later = [[2, "b/journal"], [3, "c/journal"]]
 
     def told(size: int, origin: str) -> list[str]:
@@ -163,12 +163,24 @@ def test_a_log_that_took_later_names_is_followed_through_them(path: Path) -> Non
     assert told(4, ORIGIN) == told(4, "b/journal") == [lost % (3, "c/journal")]
 
 
+def test_a_log_takes_another_name_only_where_entries_were_lost(path: Path) -> None:
+    lines = (FIRST, replace(SECOND, type=0x15), THIRD)
+    last = note(lines, origin="b/journal")
+    assert found(path, export(*lines, last=last, later=[[1, "b/journal"]])) == []
+    for first in (0, 2):
+        assert found(path, export(*lines, last=last, later=[[first, "b/journal"]])) == [
+            f"entry {first}: the log took another name here, and no entry was lost"
+        ]
+    assert found(path, export(*lines, last=note(lines), later=[[3, "b/journal"]])) == []
+
+
 def test_a_name_from_the_very_start_takes_the_place_of_the_first(path: Path) -> None:
+    first = replace(FIRST, type=0x15)
     for size in (0, 1):
-        last = note([FIRST][:size], origin="b/journal")
-        assert found(path, export(*[FIRST][:size], last=last, later=[[0, "b/journal"]])) == []
+        last = note([first][:size], origin="b/journal")
+        assert found(path, export(*[first][:size], last=last, later=[[0, "b/journal"]])) == []
         kept = note([], origin=ORIGIN)
-        assert found(path, export(*[FIRST][:size], last=last, later=[[0, "b/journal"]]), kept=kept) == [
+        assert found(path, export(*[first][:size], last=last, later=[[0, "b/journal"]]), kept=kept) == [
             "the checkpoint kept elsewhere: that log lost its entries from 0 on, and went on as b/journal"
         ]
 
@@ -344,11 +356,15 @@ def test_each_boards_numbers_end_at_its_newest(path: Path) -> None:
 
 def test_numbers_go_on_behind_those_that_were_lost(path: Path) -> None:
     """K12: where the log took another name, a board's numbers may leave out those of the entries that went."""
-    lines = (FIRST, replace(SECOND, boards={"board-a": 5, "board-b": 1}), replace(THIRD, boards={"board-a": 6}))
+    lines = (
+        FIRST,
+        replace(SECOND, type=0x15, boards={"board-a": 5, "board-b": 1}),
+        replace(THIRD, boards={"board-a": 6}),
+    )
     later = [[1, "b/journal"]]
     last = note(lines, origin="b/journal")
     assert found(path, export(*lines, last=last, later=later)) == []
-    back = (replace(FIRST, boards={"board-a": 1}), replace(SECOND, boards={"board-a": 1}), lines[2])
+    back = (FIRST, replace(lines[1], boards={"board-a": 1}), lines[2])
     last = note(back, origin="b/journal")
     assert found(path, export(*back, last=last, later=later)) == [f"entry 1: {NUMBERS}", f"entry 2: {NUMBERS}"]
 
