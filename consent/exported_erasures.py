@@ -48,5 +48,5 @@ class Erasures:
 
     def counts(self) -> tuple[int, int]:
         """Give how many entries were erased, and of how many more only who acted."""
-        listed = [there & _LISTED for there in self._there if there & _LISTED]
+        listed = [there & _LISTED for there in self._there]
         return sum(1 for by in listed if by & _BY_PUPIL), listed.count(_BY_STAFF)

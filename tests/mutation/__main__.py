@@ -20,7 +20,7 @@ from tests.mutation.running import SURVIVED, results
 
 EQUIVALENT = Path(__file__).with_name("equivalent.csv")
 JOURNAL = [f"tests/consent/test_journal{name}.py" for name in ("", "_export", "_board_export", "_search")]
-VERIFY = ["tests/consent/test_verify.py"]
+VERIFY = ["tests/consent/test_verify.py", "tests/consent/test_verify_limits.py"]
 EVENTS = ["tests/consent/test_events.py", "tests/consent/test_terms.py"]
 BUNDLE = [f"tests/crypto/test_bundle{name}.py" for name in ("_vectors", "_forms", "")]
 RULE = ["tests/consent/test_rule.py", "tests/consent/test_rule_properties.py"]

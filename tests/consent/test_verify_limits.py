@@ -1,0 +1,72 @@
+"""The verifier where something is as large, as deep or as empty as it may be."""
+
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from consent.exported_tree import WAITING_MAX, Tree
+from consent.findings import Findings
+from consent.verify import verify_export
+from crypto.checkpoint import Checkpoint, print_checkpoint
+from crypto.merkle import root
+from tests.consent.forged import KEY, ORIGIN, Line, export, note
+
+FIRST = Line()
+HASHES = [sha256(b"%d" % number).digest() for number in range(2 * WAITING_MAX + 5)]
+
+
+def found(path: Path, lines: list[bytes], key: bytes | None = KEY.public) -> list[str]:
+    path.write_bytes(b"".join(lines))
+    return [str(finding) for finding in verify_export(path, key).findings]
+
+
+@pytest.mark.parametrize("size", [0, 7, WAITING_MAX - 1, WAITING_MAX, WAITING_MAX + 1, 2 * WAITING_MAX + 3])
+def test_a_tree_is_compared_at_the_size_of_the_checkpoint_kept_elsewhere(size: int) -> None:
+    for hashes, wrong in ((HASHES, 0), ([bytes(32), *HASHES[1:]], 1 if size else 0)):
+        findings = Findings()
+        tree = Tree(((0, ORIGIN),), KEY.public, findings)
+        tree.expect(print_checkpoint(Checkpoint(ORIGIN, size, root(HASHES[:size])), KEY))
+        for hashed in hashes:
+            tree.add(hashed)
+        assert tree.compared
+        assert len(findings.all()) == wrong
+        assert tree.root() == root(hashes)
+
+
+def test_a_checkpoint_of_another_log_is_named_without_a_key_too(tmp_path: Path) -> None:
+    lines = export(FIRST, last=note([FIRST], origin="another.example/journal"))
+    for key in (None, KEY.public):
+        assert found(tmp_path / "export", lines, key) == [
+            "the checkpoint after 1 entries: the checkpoint is of another log",
+            "the export doesn't end with a checkpoint over all its entries",
+        ]
+
+
+@pytest.mark.parametrize(("type_", "terms"), [(0x11, {"actors": [], "erased": []}), (0x12, {"erased": []})])
+def test_an_erasure_that_lists_nothing_erases_nothing(tmp_path: Path, type_: int, terms: dict[str, list[int]]) -> None:
+    lines = export(Line(type_, book="erasure", boards={}, terms=terms))
+    assert found(tmp_path / "export", lines) == []
+
+
+def test_an_erased_entry_of_any_type_is_empty_in_one_way(tmp_path: Path) -> None:
+    erasure = Line(0x11, 2, "erasure", boards={}, terms={"actors": [], "erased": [0]})
+    assert found(tmp_path / "export", export(Line(0x27).erased(), erasure)) == []
+
+
+def test_a_part_that_is_nested_without_end_is_no_entry_of_this_format(tmp_path: Path) -> None:
+    head, line, last = export(FIRST)
+    at = line.index(b'{"at":')
+    line = line[:at] + b"[" * 200_000 + line[at:]
+    assert found(tmp_path / "export", [head, line, last])[0] == "entry 0: its line isn't an entry of this format"
+
+
+def test_a_board_may_see_who_acted_and_the_terms(tmp_path: Path) -> None:
+    told = {"board-b": {"outcome": "refused", "sees": ["actor", "terms"]}}
+    heard = Line(0x27, boards={"board-a": 1, "board-b": 1}, told=told).heard("board-b")
+    assert found(tmp_path / "export", export(heard, board="board-b")) == []
+    lost = replace(heard, gone=("subject", "actor", "terms"))
+    assert found(tmp_path / "export", export(lost, board="board-b")) == [
+        "entry 0: its actor, terms neither opens nor was erased"
+    ]
