@@ -12,9 +12,13 @@ from pathlib import Path
 from typing import Final
 
 import obstore
-from obstore.store import LocalStore, ObjectStore, from_url
+
+from handover.objects import as_oserror, open_store
 
 CHUNK: Final = 1 << 20
+PART: Final = 5 << 20
+"""S3 takes no smaller part of an object, but for the last."""
+
 _HOUR: Final = "%Y%m%d%H"
 
 
@@ -32,20 +36,14 @@ class Blobs:
     """Objects in one store. `place` is a folder, or a URL such as `s3://bucket/prefix`."""
 
     def __init__(self, place: str) -> None:
-        self.folder: Path | None = None
-        self.store: ObjectStore
-        if "://" in place:
-            self.store = from_url(place)
-            return
-        self.folder = Path(place)
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.store = LocalStore(self.folder)
+        self.store, self.folder = open_store(place)
 
     def put(self, chunks: Iterable[bytes]) -> str:
-        """Write a new object and give its name; it is on the disk when this returns."""
-        name = new_name()
+        """Write a new object and give its name; it is on the disk when this returns. Raises OSError."""
+        name, size = new_name(), PART if self.folder is None else CHUNK
         # Multipart with small parts: one create-only put would hold the whole object in memory.
-        obstore.put(self.store, name, iter(chunks), use_multipart=True, chunk_size=CHUNK, max_concurrency=2)
+        with as_oserror():
+            obstore.put(self.store, name, iter(chunks), use_multipart=True, chunk_size=size, max_concurrency=2)
         self._sync(name)
         return name
 
@@ -54,18 +52,25 @@ class Blobs:
         return sorted(name for page in self.pages() for name in page)
 
     def pages(self) -> Iterator[list[str]]:
-        """Give the names of all objects, a page at a time, in no order."""
-        for page in obstore.list(self.store):
-            yield [str(entry["path"]).rpartition("/")[2] for entry in page]
+        """Give the names of all objects, a page at a time, in no order; raises OSError."""
+        with as_oserror():
+            for page in obstore.list(self.store):
+                yield [str(entry["path"]).rpartition("/")[2] for entry in page]
 
     def stream(self, name: str) -> Iterator[bytes]:
-        """Give an object's bytes; raises FileNotFoundError at once when it isn't there."""
-        return (bytes(chunk) for chunk in obstore.get(self.store, name).stream(min_chunk_size=CHUNK))
+        """Give an object's bytes; raises FileNotFoundError at once when it isn't there, and OSError."""
+        with as_oserror():
+            found = obstore.get(self.store, name).stream(min_chunk_size=CHUNK)
+        return _chunks(found)
 
     def delete(self, name: str) -> bool:
-        """Remove an object, and tell whether it was there: one that is gone is no error, a sweep may be repeated."""
+        """Remove an object, and tell whether it was there: one that is gone is no error, a sweep may be repeated.
+
+        S3 doesn't say whether it was. Raises OSError.
+        """
         try:
-            obstore.delete(self.store, name)
+            with as_oserror():
+                obstore.delete(self.store, name)
         except FileNotFoundError:
             return False
         if self.folder is not None:
@@ -84,6 +89,12 @@ class Blobs:
         finally:
             os.close(descriptor)
         _sync_folder(self.folder)
+
+
+def _chunks(found: Iterable[bytes]) -> Iterator[bytes]:
+    with as_oserror():
+        for chunk in found:
+            yield bytes(chunk)
 
 
 def _sync_folder(folder: Path) -> None:

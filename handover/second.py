@@ -6,16 +6,13 @@ written; its lifecycle rules must remove nothing by themselves.
 
 import os
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 import obstore
-from obstore.exceptions import AlreadyExistsError, BaseError
-from obstore.store import LocalStore, ObjectStore, from_url
 
-from crypto.files import PRIVATE_FILE, PRIVATE_FOLDER, fsync_folder
+from crypto.files import PRIVATE_FILE, fsync_folder
+from handover.objects import as_oserror, open_store
 
 _PARTIAL: Final = ".partial"
 
@@ -24,21 +21,14 @@ class Second:
     """Objects written once. `place` is a folder, or a URL such as `s3://bucket/prefix`."""
 
     def __init__(self, place: str) -> None:
-        self._folder: Path | None = None
-        self._store: ObjectStore
-        if "://" in place:
-            self._store = from_url(place)
-            return
-        self._folder = Path(place)
-        self._folder.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER)
-        self._store = LocalStore(self._folder)
+        self._store, self._folder = open_store(place)
 
     def put(self, name: str, data: bytes) -> bool:
         """Write a new object for good; False, and nothing is written, where the name is taken. Raises OSError."""
         if self._folder is not None:
             return _create(self._folder, name, data)
         try:
-            with _as_oserror():
+            with as_oserror():
                 obstore.put(self._store, name, data, mode="create", use_multipart=False)
         except FileExistsError:
             return False
@@ -46,36 +36,24 @@ class Second:
 
     def get(self, name: str) -> bytes:
         """Give an object's bytes; raises OSError."""
-        with _as_oserror():
+        with as_oserror():
             return bytes(obstore.get(self._store, name).bytes())
 
     def names(self) -> list[str]:
         """Name all objects; raises OSError."""
-        with _as_oserror():
+        with as_oserror():
             names = [str(entry["path"]).rpartition("/")[2] for page in obstore.list(self._store) for entry in page]
         return sorted(name for name in names if not name.endswith(_PARTIAL))
 
     def delete(self, name: str) -> None:
         """Remove an object; one that is gone is no error. Raises OSError."""
         try:
-            with _as_oserror():
+            with as_oserror():
                 obstore.delete(self._store, name)
         except FileNotFoundError:
             return
         if self._folder is not None:
             fsync_folder(self._folder)
-
-
-@contextmanager
-def _as_oserror() -> Iterator[None]:
-    try:
-        yield
-    except FileNotFoundError:
-        raise
-    except AlreadyExistsError:
-        raise FileExistsError("taken") from None
-    except BaseError as problem:
-        raise OSError(type(problem).__name__) from None
 
 
 def _create(folder: Path, name: str, data: bytes) -> bool:
