@@ -33,6 +33,9 @@ class Log(Protocol):
     def pupil_key(self, session: Session, pupil: str) -> OwnerKey:
         """Read a pupil's key once per transaction."""
 
+    def pupil_keys(self, session: Session, pupils: Iterable[str]) -> None:
+        """Read several pupils' keys at once."""
+
     def person_key(self, actor: Actor, at: datetime) -> OwnerKey | None:
         """Read a staff member's key of that year, or make it."""
 
@@ -65,6 +68,8 @@ class Act:
         if not entries:
             return []
         head = self._head or self._lock_head()
+        if len(entries) > 1:
+            self._journal.pupil_keys(self.session, {entry.pupil for entry in entries if entry.pupil is not None})
         keys = [self._keys_of(entry) for entry in entries]
         rows = [self._rows(head, *each) for each in zip(entries, keys, strict=True)]
         connection = self.session.connection()

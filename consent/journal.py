@@ -13,7 +13,7 @@ An act that fails before (4) leaves nothing. One that fails after it stands in t
 the next start does what is missing. An erased pupil's key is destroyed after (6), by the act or by the next start.
 """
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
 from typing import BinaryIO
@@ -21,7 +21,7 @@ from typing import BinaryIO
 from sqlalchemy import Engine, bindparam, delete, select
 from sqlalchemy.orm import Session
 
-from consent import tree
+from consent import several, tree
 from consent.act import Act
 from consent.db import reading, writing
 from consent.entry import (
@@ -207,6 +207,10 @@ class Journal:
             cached[pupil] = self._keystore.owner("pupil", pupil)
         return cached[pupil]
 
+    def pupil_keys(self, session: Session, pupils: Iterable[str]) -> None:
+        """Read several pupils' keys at once, for `pupil_key`."""
+        several.pupil_keys(session, self._keystore, pupils)
+
     def person_key(self, actor: Actor, at: datetime) -> OwnerKey | None:
         """Read a staff member's key of that year, or make it; None for everybody else."""
         if actor.kind != "staff":
@@ -234,6 +238,10 @@ class Journal:
             if entry.pupil != pupil:
                 raise IntegrityBroken("it is about another pupil", entry.index)
         return opened
+
+    def of_pupils(self, session: Session, pupils: Collection[str], book: str) -> dict[str, list[Opened] | None]:
+        """Read the entries of several pupils in one book at once (`consent.several`)."""
+        return several.entries(session, self._keystore, self.name, pupils, book)
 
     def newest_number(self, session: Session, pupil: str) -> int:
         """Give the newest running number of the pupil that was acknowledged, as the key store holds it."""

@@ -57,6 +57,7 @@ _Result = TypeVar("_Result")
 _SHARE, _LOOKUP_HASH = core(Share), core(LookupHash)
 _FOUND = select(_LOOKUP_HASH.c.id).where(_LOOKUP_HASH.c.hash == bindparam("hash"))
 _SHARES = select(_SHARE.c.section, _SHARE.c.epoch, _SHARE.c.wrapped).where(_SHARE.c.bundle == bindparam("bundle"))
+_DROP_SHARE = delete(_SHARE).where(_SHARE.c.bundle == bindparam("of"), _SHARE.c.section == bindparam("name"))
 _FROZEN = select(core(Freeze).c.note)
 
 
@@ -220,6 +221,15 @@ class KeyStore:
             doomed = delete(Share).where(Share.bundle == bundle)
             session.execute(doomed.where(Share.section.in_(sections)) if sections else doomed)
             self._changed(session, Share, bundle)
+        return epoch
+
+    def drop_shares(self, doomed: Iterable[tuple[str, str]]) -> int:
+        """Destroy shares, each by its bundle and section, as `drop_share` does."""
+        these = [{"of": bundle, "name": section} for bundle, section in doomed]
+        with writing(self._engine) as session:
+            epoch = self._current(session)
+            session.connection().execute(_DROP_SHARE, these)
+            self._changed(session, Share, *sorted({each["of"] for each in these}))
         return epoch
 
     def rows(self, wanted: Select[Any]) -> list[tuple[Any, ...]]:

@@ -4,7 +4,7 @@ Everything happens inside an act of the journal, which holds the pupil's lock an
 `ask` answers was true when nobody else could write. State is derived from the events each time, never kept beside them.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Final
@@ -155,6 +155,25 @@ class Ledger:
         events = tuple(_event(opened) for opened in self.journal.of_pupil(session, pupil, BOOK))
         newest = max((event.number for event in events), default=0)
         return History(events, max(newest, self.journal.newest_number(session, pupil)))
+
+    def histories(self, session: Session, pupils: Collection[str]) -> dict[str, History | None]:
+        """Read the events of several pupils at once.
+
+        None stands for a pupil whose events don't hold together or aren't all there; who was erased is left out.
+        """
+        found = self.journal.of_pupils(session, pupils, BOOK)
+        return {pupil: self._whole(session, pupil, entries) for pupil, entries in found.items()}
+
+    def _whole(self, session: Session, pupil: str, entries: Sequence[Opened] | None) -> History | None:
+        if entries is None:
+            return None
+        try:
+            events = tuple(map(_event, entries))
+        except EventRefused:
+            return None
+        newest = max((event.number for event in events), default=0)
+        whole = len(events) == max(newest, self.journal.newest_number(session, pupil))
+        return History(events, newest) if whole else None
 
     def ask(self, act: Act, question: Question, policy: Policy) -> Granted | Refused:
         """Put a question to the rule, within an act that holds the pupil's lock.

@@ -75,7 +75,7 @@ STORED = (
 """Selects the columns of `Stored`, in the order of the journal."""
 
 
-def stored(session: Session, wanted: Select[Any], **parameters: bytes | str) -> list[Stored]:
+def stored(session: Session, wanted: Select[Any], **parameters: bytes | str | list[bytes]) -> list[Stored]:
     """Read stored entries by a selection made from `STORED`."""
     return [Stored(*row) for row in session.connection().execute(wanted, parameters)]
 

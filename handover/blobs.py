@@ -7,6 +7,7 @@ and is swept when no row ever does; the other way round a row could name nothing
 import os
 import secrets
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -63,19 +64,23 @@ class Blobs:
             found = obstore.get(self.store, name).stream(min_chunk_size=CHUNK)
         return _chunks(found)
 
-    def delete(self, name: str) -> bool:
-        """Remove an object, and tell whether it was there: one that is gone is no error, a sweep may be repeated.
+    def delete(self, *names: str) -> bool:
+        """Remove objects, and tell whether all were there: one that is gone is no error, a sweep may be repeated.
 
-        S3 doesn't say whether it was. Raises OSError.
+        S3 doesn't say whether they were. Raises OSError.
         """
         try:
             with as_oserror():
-                obstore.delete(self.store, name)
+                obstore.delete(self.store, list(names))
+            return True
         except FileNotFoundError:
+            for name in names:
+                with suppress(FileNotFoundError), as_oserror():
+                    obstore.delete(self.store, name)
             return False
-        if self.folder is not None:
-            _sync_folder(self.folder)
-        return True
+        finally:
+            if self.folder is not None:
+                _sync_folder(self.folder)
 
     def _sync(self, name: str) -> None:
         # The local store renames into place without an fsync; S3 answers when it is durable.

@@ -6,25 +6,26 @@ shares, then the ciphertext, then the leaf that says it is done. What somebody h
 out of reach of every release, until a sweep finds nobody holding it any more.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import BinaryIO, Final, cast
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
 from consent.answers import Scope
 from consent.db import reading
 from consent.errors import EventRefused, IntegrityBroken
 from consent.events import Kind
-from consent.journal import Act
+from consent.journal import Act, Entry
+from consent.tables import core
 from consent.terms import Purpose, Section
 from crypto.bundle import Reader
-from crypto.encoding import b64
+from crypto.encoding import JSON, b64
 from crypto.manifest import Core, check_share, parse_manifest
 from crypto.shares import SHARES_LIMIT, parse_shares
-from handover.accesslog import SERVICE, Did, record, staff
+from handover.accesslog import BOOK, SERVICE, Did, record, staff
 from handover.blobs import new_name
 from handover.errors import RequestRefused
 from handover.idempotency import Answer, Once, carry_out, earlier
@@ -39,7 +40,22 @@ from handover.transfers import boards_of, of_side, still_open
 LARGEST: Final = 1 << 30
 """Bytes of an upload at most."""
 
-_MARKED: Final = select(BundleSection).where(BundleSection.shred_since.is_not(None))
+BATCH: Final = 100
+"""How many bundles are shredded at once."""
+
+_MARKED: Final = (
+    select(BundleSection.bundle, BundleSection.section, BundleSection.object, Bundle.store, Transfer.pupil)
+    .join(Bundle, Bundle.id == BundleSection.bundle)
+    .join(Transfer, Transfer.id == Bundle.transfer)
+    .where(BundleSection.shred_since.is_not(None))
+)
+_SECTIONS = core(BundleSection)
+_MARK: Final = (
+    update(_SECTIONS)
+    .where(_SECTIONS.c.bundle == bindparam("of"), _SECTIONS.c.section == bindparam("name"))
+    .where(_SECTIONS.c.shred_since.is_(None))
+    .values(shred_since=bindparam("at"))
+)
 
 
 class Pieces:
@@ -113,6 +129,13 @@ def newest(session: Session, transfer: str) -> Bundle | None:
     return session.scalar(select(Bundle).where(Bundle.transfer == transfer).order_by(Bundle.number.desc()).limit(1))
 
 
+def transfers_of(session: Session, bundles: Collection[str]) -> dict[str, Transfer]:
+    """Give the transfers that bundles belong to."""
+    wanted = select(Bundle.id, Transfer).join(Transfer, Transfer.id == Bundle.transfer).where(Bundle.id.in_(bundles))
+    found = session.execute(wanted).all()
+    return {row[0]: row[1] for row in found}
+
+
 def versions_of(bundle: Bundle | None) -> dict[Section, str]:
     """Give the version ids that a bundle names for its sections."""
     if bundle is None:
@@ -148,6 +171,15 @@ def free_sections(
     return [section for section in sections if held_back(kept, known, act.now, scope, section) is None]
 
 
+@dataclass(frozen=True, slots=True)
+class Doomed:
+    """Sections of one bundle that are here and are to be shredded."""
+
+    transfer: Transfer
+    bundle: str
+    sections: Sequence[str]
+
+
 def start_shredding(
     parts: Parts, act: Act, transfer: Transfer, bundle: Bundle, sections: Sequence[str], *, why: str
 ) -> None:
@@ -155,43 +187,48 @@ def start_shredding(
 
     Who calls has looked whether anybody holds them back (`free_sections`).
     """
-    rows = act.session.scalars(
-        select(BundleSection).where(BundleSection.bundle == bundle.id, BundleSection.section.in_(sections))
-    ).all()
-    for row in rows:
-        row.shred_since = row.shred_since or act.now
-    if rows:
-        marked = {row.section for row in rows}
-        _shred_entry(act, Did.SHRED_INTENT, transfer, bundle.id, [name for name in Section if name in marked], why)
+    these = BundleSection.bundle == bundle.id, BundleSection.section.in_(sections)
+    here = set(act.session.scalars(select(BundleSection.section).where(*these)))
+    if here:
+        mark(act, [Doomed(transfer, bundle.id, [name for name in Section if name in here])], why=why)
 
 
-def shred(parts: Parts, bundle: str) -> None:
-    """Destroy what `start_shredding` marked in a bundle, and say so in the journal; again and again does no harm."""
+def mark(act: Act, doomed: Sequence[Doomed], *, why: str) -> None:
+    """Write the intents for several bundles, as `start_shredding` does for one."""
+    _log(act, Did.SHRED_INTENT, doomed, why)
+    marks = [{"of": each.bundle, "name": str(name), "at": act.now} for each in doomed for name in each.sections]
+    if marks:
+        act.session.connection().execute(_MARK, marks)
+
+
+def shred(parts: Parts, *bundles: str) -> None:
+    """Destroy what was marked in these bundles, and say so in the journal; again and again does no harm."""
+    of_these = BundleSection.bundle.in_(bundles)
     with reading(parts.main) as session:
-        row = session.get(Bundle, bundle)
-        transfer = session.get(Transfer, row.transfer) if row else None
-        doomed = list(session.scalars(_MARKED.where(BundleSection.bundle == bundle)))
-    if row is None or transfer is None or not doomed:
+        doomed = session.execute(_MARKED.where(of_these)).all()
+    if not doomed:
         return
-    epoch = parts.keystore.drop_share(row.store, *(one.section for one in doomed))
-    for one in doomed:
-        parts.blobs.delete(one.object)
-    these = BundleSection.section.in_([one.section for one in doomed])
-    with parts.journal.act(pupil=transfer.pupil) as act:
-        gone = delete(BundleSection).where(BundleSection.bundle == bundle, these).returning(BundleSection.section)
-        if found := set(act.session.scalars(gone)):  # else somebody else has finished it
-            sections = [name for name in Section if name in found]
-            _shred_entry(act, Did.SHRED_DONE, transfer, bundle, sections, f"epoch {epoch}")
+    epoch = parts.keystore.drop_shares((row.store, row.section) for row in doomed)
+    objects = [row.object for row in doomed]
+    parts.blobs.delete(*objects)
+    with parts.journal.act(pupils={row.pupil for row in doomed}) as act:
+        these = delete(BundleSection).where(of_these, BundleSection.object.in_(objects))
+        gone = act.session.execute(these.returning(BundleSection.bundle, BundleSection.section)).all()
+        found: dict[str, set[str]] = {}
+        for bundle, section in gone:
+            found.setdefault(bundle, set()).add(section)
+        transfers = transfers_of(act.session, sorted(found))
+        done = [Doomed(transfers[of], of, [name for name in Section if name in found[of]]) for of in sorted(found)]
+        _log(act, Did.SHRED_DONE, done, f"epoch {epoch}")  # what somebody else has finished is said already
 
 
 def finish_shredding(parts: Parts) -> int:
     """Finish what a crash left open; gives how many bundles it touched."""
+    marked = select(BundleSection.bundle).where(BundleSection.shred_since.is_not(None)).distinct()
     with reading(parts.main) as session:
-        bundles = sorted(
-            set(session.scalars(select(BundleSection.bundle).where(BundleSection.shred_since.is_not(None))))
-        )
-    for bundle in bundles:
-        shred(parts, bundle)
+        bundles = sorted(session.scalars(marked))
+    for begin in range(0, len(bundles), BATCH):
+        shred(parts, *bundles[begin : begin + BATCH])
     return len(bundles)
 
 
@@ -323,17 +360,16 @@ def _tell_readers(parts: Parts, act: Act, transfer: Transfer, before: Bundle, bu
     return len(readers & set(people)) + (opened is not None)
 
 
-def _shred_entry(act: Act, did: Did, transfer: Transfer, bundle: str, sections: Sequence[str], why: str) -> None:
-    record(
-        act,
-        did,
-        SERVICE,
-        outcome="granted",
-        terms={"transfer": transfer.id, "bundle": bundle, "why": why},
-        boards=boards_of(act.session, transfer),
-        pupil=transfer.pupil,
-        sections=sections,
-    )
+def _log(act: Act, did: Did, doomed: Sequence[Doomed], why: str) -> None:
+    senders = {each.transfer.sender: each.transfer for each in doomed}
+    sees = {sender: boards_of(act.session, transfer) for sender, transfer in senders.items()}
+    entries = []
+    for each in doomed:
+        transfer, sections = each.transfer, tuple(each.sections)
+        terms: dict[str, JSON] = {"transfer": transfer.id, "bundle": each.bundle, "why": why}
+        boards = sees[transfer.sender]
+        entries.append(Entry(BOOK, int(did), transfer.pupil, SERVICE, terms, boards, sections, outcome="granted"))
+    act.extend(entries)
 
 
 def _discard_unless_taken(parts: Parts, pupil: str, received: _Received) -> None:

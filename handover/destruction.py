@@ -18,16 +18,17 @@ from sqlalchemy.orm import Session
 from consent import inventory
 from consent.erasing import doom
 from consent.errors import Destroyed, EventRefused, IntegrityBroken, KeyUnknown, PupilUnknown
+from consent.events import Event
 from consent.journal import Act
 from consent.tables import Pupil
 from consent.terms import Section
 from crypto.encoding import JSON
 from handover import outbox
 from handover.accesslog import SERVICE, Did, record
-from handover.bundles import scope_of, shred, start_shredding
+from handover.bundles import Doomed, mark, scope_of, shred, transfers_of
 from handover.erasure import contact_keys, erase, finish, forget_transfers
 from handover.leases import busy
-from handover.overdue import Due, live_sections, still, withdrawn_sections
+from handover.overdue import Due, live_of, still, withdrawn_sections
 from handover.parts import Parts
 from handover.people import CONTACT
 from handover.retention import HeldBy, Kept, held_back
@@ -74,26 +75,33 @@ BUSY: Final = Outcome(Ended.BUSY)
 
 def destroy(parts: Parts, this: Due) -> Outcome:
     """Destroy one thing that was found, or say why it stays."""
+    return destroy_all(parts, [this])[0]
+
+
+def destroy_all(parts: Parts, these: Sequence[Due]) -> list[Outcome]:
+    """Destroy things of one kind that were found, or say of each why it stays: bundles together, the rest in turn.
+
+    What goes wrong with one of several bundles ends none of the others: each is tried by itself then.
+    """
+    together = bool(these) and these[0].kept in BUNDLES
+    if not together and len(these) != 1:
+        return [destroy(parts, this) for this in these]
     try:
-        return _how(this)(parts, this)
-    except (Destroyed, KeyUnknown, PupilUnknown):  # the pupil was erased meanwhile
-        return GONE
-    except (IntegrityBroken, EventRefused):
-        return BROKEN
+        return _shred(parts, these) if together else [_OF_KIND[these[0].kept](parts, these[0])]
+    except (Destroyed, KeyUnknown, PupilUnknown, IntegrityBroken, EventRefused) as problem:
+        if len(these) > 1:
+            return [destroy(parts, this) for this in these]
+        # Else the pupil was erased meanwhile.
+        return [BROKEN if isinstance(problem, IntegrityBroken | EventRefused) else GONE]
     except DBAPIError as problem:
         if busy(problem):
-            return BUSY
+            return [BUSY] * len(these)
         raise
 
 
-def foresee(parts: Parts, session: Session, this: Due, now: datetime) -> Outcome:
-    """Say what `destroy` would come to now, and change nothing."""
-    try:
-        return _look(parts, session, this, now)[0]
-    except (Destroyed, KeyUnknown):
-        return GONE
-    except (IntegrityBroken, EventRefused):
-        return BROKEN
+def foresee(parts: Parts, session: Session, these: Sequence[Due], now: datetime) -> list[Outcome]:
+    """Say what destroying things of one kind would come to now, and change nothing."""
+    return [outcome for outcome, _ in _look(parts, session, these, now)]
 
 
 def destroy_staff(parts: Parts, owners: Sequence[str]) -> int:
@@ -104,79 +112,93 @@ def destroy_staff(parts: Parts, owners: Sequence[str]) -> int:
     return len(there)
 
 
-def _how(this: Due) -> Callable[[Parts, Due], Outcome]:
-    if this.kept in BUNDLES:
-        return _shred
-    return _OF_KIND[this.kept]
+def _look(parts: Parts, session: Session, these: Sequence[Due], now: datetime) -> list[tuple[Outcome, Doomed | None]]:
+    """Look at things of one kind under the locks: may they be destroyed now, and of a bundle which sections."""
+    pupils = {this.pupil for this in these if this.pupil is not None}
+    if not pupils:
+        return [(DONE, None) for _ in these]
+    due = still(parts, session, these[0].kept, [this.id for this in these], now)
+    histories = parts.ledger.histories(session, pupils)
+    transfers, live = _transfers(session, these[0].kept, sorted(due)), live_of(session, sorted(due))
+    found: list[tuple[Outcome, Doomed | None]] = []
+    for this in these:
+        if this.id not in due or this.pupil not in histories:  # or was erased meanwhile
+            found.append((GONE, None))
+        elif (history := histories[this.pupil]) is None:
+            found.append((BROKEN, None))
+        elif this.kept not in BUNDLES:
+            found.append((_held(this.kept, history.known, now, transfers.get(this.id)), None))
+        else:
+            asked = _withdrawn(parts, session, this, live[this.id], now)
+            found.append(_free(this, history.known, now, transfers[this.id], asked))
+    return found
 
 
-def _look(parts: Parts, session: Session, this: Due, now: datetime) -> tuple[Outcome, list[Section]]:
-    """Look at something under the lock: may it be destroyed now, and of a bundle which sections."""
-    if this.pupil is None:
-        return DONE, []
-    if not still(parts, session, this, now):
-        return GONE, []
-    events = parts.ledger.history(session, this.pupil).known
-    transfer = _transfer(session, this)
-    scope = scope_of(transfer) if transfer else None
-    if this.kept not in BUNDLES:
-        by = held_back(this.kept, events, now, scope)
-        return (Outcome(Ended.HELD, by), []) if by else (DONE, [])
-    asked = withdrawn_sections(parts, session, this.id, now) if this.kept is Kept.WITHDRAWN_SHARE else None
-    sections = list(asked) if asked is not None else live_sections(session, this.id)
-    holders = {section: held_back(this.kept, events, now, scope, section) for section in sections}
-    if free := [section for section, by in holders.items() if by is None]:
-        return DONE, free
-    return Outcome(Ended.HELD, next(iter(holders.values()))), []
+def _transfers(session: Session, kept: Kept, ids: Sequence[str]) -> dict[str, Transfer]:
+    if kept in BUNDLES:
+        return transfers_of(session, ids)
+    return {row.id: row for row in session.scalars(select(Transfer).where(Transfer.id.in_(ids)))}
 
 
-def _transfer(session: Session, this: Due) -> Transfer | None:
-    if this.kept in BUNDLES:
-        return session.get_one(Transfer, session.get_one(Bundle, this.id).transfer)
-    return session.get(Transfer, this.id)
+def _withdrawn(parts: Parts, session: Session, this: Due, live: Sequence[Section], now: datetime) -> Sequence[Section]:
+    return list(withdrawn_sections(parts, session, this.id, now)) if this.kept is Kept.WITHDRAWN_SHARE else live
 
 
-def _shred(parts: Parts, this: Due) -> Outcome:
-    with parts.journal.act(pupil=this.pupil) as act:
-        outcome, sections = _look(parts, act.session, this, act.now)
-        if sections:
-            bundle = act.session.get_one(Bundle, this.id)
-            transfer = act.session.get_one(Transfer, bundle.transfer)
-            start_shredding(parts, act, transfer, bundle, sections, why=this.kept)
-    if sections:
-        shred(parts, this.id)
-    return outcome
+def _held(kept: Kept, events: Sequence[Event], now: datetime, transfer: Transfer | None) -> Outcome:
+    by = held_back(kept, events, now, scope_of(transfer) if transfer else None)
+    return Outcome(Ended.HELD, by) if by else DONE
+
+
+def _free(
+    this: Due, events: Sequence[Event], now: datetime, transfer: Transfer, sections: Sequence[Section]
+) -> tuple[Outcome, Doomed | None]:
+    """Tell which sections of a bundle nobody holds back."""
+    whole = _held(this.kept, events, now, transfer)
+    if whole is not DONE:
+        scope = scope_of(transfer)
+        holders = {section: held_back(this.kept, events, now, scope, section) for section in sections}
+        sections = [section for section, by in holders.items() if by is None]
+        whole = DONE if sections or not holders else Outcome(Ended.HELD, next(iter(holders.values())))
+    return whole, Doomed(transfer, this.id, sections) if sections else None
+
+
+def _shred(parts: Parts, these: Sequence[Due]) -> list[Outcome]:
+    with parts.journal.act(pupils={this.pupil for this in these if this.pupil is not None}) as act:
+        looked = _look(parts, act.session, these, act.now)
+        doomed = [each for _, each in looked if each is not None]
+        mark(act, doomed, why=these[0].kept)
+    if doomed:
+        shred(parts, *[each.bundle for each in doomed])
+    return [outcome for outcome, _ in looked]
 
 
 def _forget_transfer(parts: Parts, this: Due) -> Outcome:
     while True:
         with parts.journal.act(pupil=this.pupil) as act:
-            outcome, _ = _look(parts, act.session, this, act.now)
+            ((outcome, _),) = _look(parts, act.session, [this], act.now)
             if outcome is not DONE:
                 return outcome
             transfer = act.session.get_one(Transfer, this.id)
-            left = _shred_all(parts, act, transfer, why=this.kept)
+            left = _mark_all(act, transfer, why=this.kept)
             if not left:
                 _say(act, this, {"transfer": transfer.id}, boards_of(act.session, transfer))
                 forget_transfers(act, [transfer.id])
                 return DONE
-        for bundle in left:
-            shred(parts, bundle)
+        shred(parts, *left)
 
 
-def _shred_all(parts: Parts, act: Act, transfer: Transfer, *, why: str) -> list[str]:
+def _mark_all(act: Act, transfer: Transfer, *, why: str) -> list[str]:
     """Mark what is left of a transfer's bundles; gives those that `shred` has to finish."""
     there = select(BundleSection.section).where(BundleSection.bundle == Bundle.id).exists()
-    bundles = act.session.scalars(select(Bundle).where(Bundle.transfer == transfer.id, there)).all()
-    for bundle in bundles:
-        if live := live_sections(act.session, bundle.id):
-            start_shredding(parts, act, transfer, bundle, live, why=why)
-    return [bundle.id for bundle in bundles]
+    bundles = list(act.session.scalars(select(Bundle.id).where(Bundle.transfer == transfer.id, there)))
+    live = live_of(act.session, bundles)
+    mark(act, [Doomed(transfer, bundle, live[bundle]) for bundle in bundles if live[bundle]], why=why)
+    return bundles
 
 
 def _end_contact(parts: Parts, this: Due) -> Outcome:
     with parts.journal.act(pupil=this.pupil) as act:
-        outcome, _ = _look(parts, act.session, this, act.now)
+        ((outcome, _),) = _look(parts, act.session, [this], act.now)
         if outcome is not DONE:
             return outcome
         reached = Person.pupil == this.id, Person.sealed.is_not(None)
@@ -193,7 +215,7 @@ def _end_contact(parts: Parts, this: Due) -> Outcome:
 
 def _erase_pupil(parts: Parts, this: Due) -> Outcome:
     with parts.journal.act(pupil=this.pupil) as act:
-        outcome, _ = _look(parts, act.session, this, act.now)
+        ((outcome, _),) = _look(parts, act.session, [this], act.now)
         if outcome is not DONE:
             return outcome
         erased = erase(parts, act, this.id, SERVICE, this.kept)

@@ -68,7 +68,5 @@ def _give_back(parts: Parts, holder: str, kind: str, ids: list[str]) -> None:
 def _insert(session: Session, rows: list[dict[str, object]]) -> list[str]:
     """Add the rows that aren't there yet; the order of `rows` keeps two claims from waiting for each other."""
     if is_postgresql(session):
-        added = postgresql.insert(Lease).values(rows).on_conflict_do_nothing().returning(Lease.id)
-    else:
-        added = sqlite.insert(Lease).values(rows).on_conflict_do_nothing().returning(Lease.id)
-    return list(session.scalars(added))
+        return list(session.scalars(postgresql.insert(Lease).on_conflict_do_nothing().returning(Lease.id), rows))
+    return list(session.scalars(sqlite.insert(Lease).on_conflict_do_nothing().returning(Lease.id), rows))

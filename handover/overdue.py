@@ -5,7 +5,7 @@ the ledger. Whoever destroys asks `still` again inside the act that holds the pu
 destroying somebody may have sent, answered or restricted something.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -64,11 +64,11 @@ def pages(parts: Parts, kept: Kept, now: datetime) -> Iterator[list[Due]]:
         yield from _found(parts, _KINDS[kept], kept, now)
 
 
-def still(parts: Parts, session: Session, this: Due, now: datetime) -> bool:
-    """Tell whether something that was found is due now."""
-    kind = _KINDS[this.kept]
-    rows = session.execute(kind.candidates(before(this.kept, now)).where(kind.id == this.id)).all()
-    return bool(list(kind.closer(parts, session, this.kept, rows, now)))
+def still(parts: Parts, session: Session, kept: Kept, ids: Iterable[str], now: datetime) -> set[str]:
+    """Give those things of a kind that were found and are due now."""
+    kind = _KINDS[kept]
+    rows = session.execute(kind.candidates(before(kept, now)).where(kind.id.in_(list(ids)))).all()
+    return {this.id for this in kind.closer(parts, session, kept, rows, now)}
 
 
 def total(parts: Parts, kept: Kept) -> int:
@@ -201,9 +201,14 @@ def _goes(
 
 def live_sections(session: Session, bundle: str) -> list[Section]:
     """Give the sections of a bundle that are still here and weren't marked to be shredded."""
-    live = BundleSection.bundle == bundle, BundleSection.shred_since.is_(None)
-    names = set(session.scalars(select(BundleSection.section).where(*live)))
-    return [section for section in Section if section in names]
+    return live_of(session, [bundle])[bundle]
+
+
+def live_of(session: Session, bundles: Sequence[str]) -> dict[str, list[Section]]:
+    """Give the live sections of several bundles, as `live_sections` does of one."""
+    live = BundleSection.bundle.in_(bundles), BundleSection.shred_since.is_(None)
+    found = set(map(tuple, session.execute(select(BundleSection.bundle, BundleSection.section).where(*live))))
+    return {bundle: [section for section in Section if (bundle, section) in found] for bundle in bundles}
 
 
 # ---- transfers

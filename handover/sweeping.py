@@ -25,7 +25,7 @@ from consent.tables import Pupil, core
 from crypto.encoding import JSON
 from handover import bundles, epochs, outbox, release, rulings, season
 from handover.accesslog import SERVICE, Did, every_board, record
-from handover.destruction import Ended, Outcome, destroy, destroy_staff, foresee
+from handover.destruction import Ended, Outcome, destroy_all, destroy_staff, foresee
 from handover.errors import HandoverError
 from handover.leases import busy, claimed
 from handover.overdue import PAGE, Due, pages, total
@@ -44,7 +44,7 @@ TASKS: Final[tuple[tuple[str, Callable[[Parts], int]], ...]] = (
 """What every sweep does before it destroys anything, and under which name it says how much: use cases that may be
 repeated, given the parts and giving a count."""
 
-BATCH: Final = 50
+BATCH: Final = 100
 """How many things are claimed at once."""
 
 SHARE: Final = 0.2
@@ -175,7 +175,7 @@ def plan(parts: Parts) -> Iterator[Planned]:
     for kept in THINGS:
         for page in pages(parts, kept, now):
             with reading(parts.main) as session:
-                found = [Planned(each, foresee(parts, session, each, now)) for each in page]
+                found = list(map(Planned, page, foresee(parts, session, page, now)))
             yield from found
 
 
@@ -196,8 +196,7 @@ def _carry_out(parts: Parts, holder: str, kept: Kept, batch: Sequence[Due], swep
         if kept is Kept.STAFF_RECORD:
             swept.done[kept] += destroy_staff(parts, [each.id for each in mine]) if mine else 0
             return
-        for each in mine:
-            outcome = destroy(parts, each)
+        for outcome in destroy_all(parts, mine):
             if outcome.ended is Ended.DONE:
                 swept.done[kept] += 1
             elif outcome.ended is not Ended.GONE:
