@@ -2,7 +2,9 @@
 
 Whole days are counted by the database, in spans of the journal, so that a million entries take seconds, and the memory
 of those whom they name. Entries of a day that is only partly meant carry their time sealed: they are opened one by one.
-What is counted here isn't proved; an export of the same board proves each row (`consent.verify`).
+What is counted here isn't proved. An export of the same board proves the rows of entries of which it sees the terms; of
+those that it only hears without them, the releases that it received, an export of the pupil's board does
+(`consent.verify`, `consent/JOURNAL.md`).
 """
 
 from collections.abc import Iterator
