@@ -218,11 +218,18 @@ _DUTCH: Final = {
     "released_pupil": "alles over een leerling, met het bewijs van toestemming",
     "unreleased_pupil": "alles over een leerling van wie nooit iets is verstuurd",
     "staff_record": "wie van de medewerkers wat deed, in een jaar dat voorbij is",
-    "withdrawn": "een onderdeel waarvoor de toestemming is ingetrokken",
-    "superseded": "een bundel die door een nieuwere is vervangen",
-    "key_rotated": "een bundel voor een sleutel die niet meer geldt",
+    "withdrawn": "een onderdeel waarvoor de toestemming is ingetrokken, meteen op verzoek",
+    "superseded": "een bundel die door een nieuwere is vervangen, meteen",
+    "key_rotated": "een bundel voor een sleutel die niet meer geldt, meteen",
     "pupil": "alles over een leerling, op verzoek",
 }
+_ENGLISH: Final = {
+    "withdrawn": "withdrawn section (at once, as the family asked)",
+    "superseded": "superseded bundle (at once, by a newer version)",
+    "key_rotated": "bundle to a key that was replaced (at once)",
+    "pupil": "everything about a pupil, on request",
+}
+"""What went without a term, by why it went; everything else is named by its row of the retention table."""
 
 
 def words(said: Certificate, checkpoint: Checkpoint) -> Iterator[str]:
@@ -240,7 +247,7 @@ def words(said: Certificate, checkpoint: Checkpoint) -> Iterator[str]:
     yield f"The key of this epoch was destroyed. The journal says so in entry {said.ended.index}, at {said.ended.at}."
     yield f"Destroyed: {count}. Everything up to entry {upto} was gone before the epoch ended."
     for each in said.destroyed:
-        kind = (each.what or "what it was is erased itself").replace("_", " ")
+        kind = _ENGLISH.get(each.what or "", (each.what or "what it was is erased itself").replace("_", " "))
         yield f"  entry {each.index}: {kind}{f' (term: {each.term})' if each.term else ''}"
     yield f"Each entry stands in the journal as it was at {checkpoint.size} entries. Compare that with the witness."
     yield "It doesn't prove that nobody copied what they were allowed to open."

@@ -37,6 +37,9 @@ _CLOSES: Final = frozenset({Did.DELIVERED, Did.ABORTED, Did.UNKNOWN})
 _DONE: Final = frozenset({None, "granted", "paper"})
 """Outcomes of what was done; every other one is why it wasn't."""
 
+_ABOUT_ONE: Final = frozenset({Did.ADDRESS_CHANGED, Did.WORDS_SHOWN})
+"""Kinds of entries by staff that are about one person of the family."""
+
 _ANSWERS: Final = ("request", "objection", "withdraws")
 """What names, in an entry's terms, the earlier one that it answers."""
 
@@ -241,7 +244,8 @@ def tell_others(parts: Parts, act: Act, visitor: Visitor) -> None:
 def others_own(entries: Sequence[Opened], person: str) -> frozenset[int]:
     """Name the entries that are another's of the family, and so not this person's to read (AVG art. 15(4)).
 
-    That is what another said, asked, read or had frozen; what the school said to it; and another's changed address.
+    That is what another said, asked, read or had frozen; what the school said to it, and its look at another's words;
+    and another's changed address.
     """
     said: set[JSON] = set()
     indices = set()
@@ -249,7 +253,7 @@ def others_own(entries: Sequence[Opened], person: str) -> frozenset[int]:
         actor, terms = entry.actor, entry.terms
         by_other = actor is not None and actor.kind == "family" and actor.id != person and entry.type != Kind.COURT
         answers = not said.isdisjoint(terms[name] for name in _ANSWERS if name in terms)
-        about_other = entry.type == Did.ADDRESS_CHANGED and terms.get("person") != person
+        about_other = entry.type in _ABOUT_ONE and terms.get("person") != person
         if by_other or answers or about_other:
             indices.add(entry.index)
             said.add(terms.get("id"))

@@ -1,6 +1,6 @@
 """What each side of a transfer sees of it. The sender sees every reason; the receiver sees nothing it hasn't opened."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -22,20 +22,30 @@ from handover.parts import Caller, Parts
 from handover.release import question_of
 from handover.tables import Bundle, Release, Transfer
 from handover.transfers import of_caller, page, policy_of, sections_of, time
-from handover.words import read_words
+from handover.words import read_words, words_shown
 
 
 def one(parts: Parts, caller: Caller, transfer: str) -> Answer:
     """Show one transfer to one of its sides."""
     with reading(parts.main) as session:
-        return _show(parts, session, caller, of_caller(session, caller, transfer))
+        found = _show(parts, session, caller, of_caller(session, caller, transfer))
+    words_shown(parts, caller, _writers(found))
+    return found
 
 
 def listing(parts: Parts, caller: Caller, side: str, cursor: str | None) -> Answer:
     """Show a page of the caller's transfers: the sender's work list, or the receiver's inbox."""
     with reading(parts.main) as session:
         rows, following = page(session, caller, side, cursor)
-        return {"transfers": [_show(parts, session, caller, row) for row in rows], "next": following}
+        found = [_show(parts, session, caller, row) for row in rows]
+    words_shown(parts, caller, (look for each in found for look in _writers(each)))
+    return {"transfers": found, "next": following}
+
+
+def _writers(found: Answer) -> Iterator[tuple[str, str, str]]:
+    """Name whose words an answer shows, by pupil, transfer and person."""
+    for one in (*found.get("objections", ()), *found.get("views", ())):
+        yield found["pupil"], found["transfer"], one["person"]
 
 
 def _show(parts: Parts, session: Session, caller: Caller, row: Transfer) -> Answer:

@@ -1,13 +1,15 @@
 """Patterns worth a look: named questions to a board's access log, each with its reason and its limits as data.
 
-A pattern accuses nobody. It says: look here, and ask. All of them read the same entries once, newest first, and keep
-no more than a window of them, and what each person, pupil, school and transfer in it comes to.
+A pattern accuses nobody. It says: look here, and ask. Only entries of the kinds that a pattern reads are opened, once
+for all patterns, newest first; of these no more than a window is kept, and what each person, pupil, school and transfer
+in it comes to.
 """
 
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
+from heapq import merge
 from typing import Final
 
 from consent.db import reading
@@ -42,11 +44,12 @@ KEYS_BEFORE: Final = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """A named question: why it is asked, in English and in Dutch."""
+    """A named question: why it is asked, in English and in Dutch, and which kinds of entries answer it."""
 
     name: str
     why: str
     waarom: str
+    reads: frozenset[int] = frozenset({int(Did.RELEASE)})
 
 
 PATTERNS: Final = (
@@ -79,31 +82,37 @@ PATTERNS: Final = (
         "attempts",
         f"One person asked {ATTEMPTS} times or more within a day for what isn't the school's.",
         f"Eén persoon vroeg binnen een dag {ATTEMPTS} keer of vaker om iets dat niet voor de school is.",
+        frozenset({int(Did.ATTEMPT)}),
     ),
     Pattern(
         "emergency",
         "A file went, or was to go, before the family had answered: two people said that it couldn't wait.",
         "Een dossier ging weg voordat het gezin had geantwoord. Twee mensen vonden dat het niet kon wachten.",
+        audit.EMERGENCY | {int(Did.EMERGENCY_ENDED), int(Did.RELEASE)},
     ),
     Pattern(
         "paper",
         "An answer was taken over from paper or from a talk, not given by the family itself.",
         "Een antwoord is overgenomen van papier of uit een gesprek. Het gezin gaf het niet zelf door.",
+        frozenset({int(Did.PAPER_RECORDED)}),
     ),
     Pattern(
         "court",
         "A court's ruling was taken down in the place of a parent's answer.",
         "Er is vastgelegd dat een rechter besliste in plaats van een ouder.",
+        frozenset({int(Did.COURT_RECORDED)}),
     ),
     Pattern(
         "changed_address",
         "The mail address was changed of somebody who had spoken: whoever reads it answers as that person.",
         "Het mailadres is veranderd van iemand die al iets had gezegd. Wie de mail leest, antwoordt als die persoon.",
+        frozenset({int(Did.ADDRESS_CHANGED)}),
     ),
     Pattern(
         "not_acknowledged",
         f"A file arrived, and {ACKNOWLEDGED_WITHIN.days} days later nobody had confirmed it.",
         f"Een dossier is aangekomen, en na {ACKNOWLEDGED_WITHIN.days} dagen heeft niemand dat bevestigd.",
+        frozenset({int(Did.DELIVERED)}),
     ),
     Pattern(
         "new_keys",
@@ -134,8 +143,7 @@ def look(parts: Parts, who: Examiner, since: date, until: date, names: Iterable[
     finders = {pattern.name: FINDERS[pattern.name](parts) for pattern in wanted}
     hits: dict[str, list[Hit]] = defaultdict(list)
     counts: dict[str, int] = defaultdict(int)
-    # From a day earlier on, since what belongs together may begin before the period does.
-    for found in audit.everything(parts, who.board, Criteria(since=since - DAY, until=until + DAY)):
+    for found in _entries(parts, who.board, wanted, since, until):
         if found.at is None:
             continue
         for name, finder in finders.items():
@@ -157,6 +165,16 @@ def look(parts: Parts, who: Examiner, since: date, until: date, names: Iterable[
             for pattern in wanted
         ]
     }
+
+
+def _entries(parts: Parts, board: str, wanted: Iterable[Pattern], since: date, until: date) -> Iterator[Found]:
+    """Give a board's entries of the kinds that these patterns read, newest first.
+
+    From a day earlier on, since what belongs together may begin before the period does.
+    """
+    kinds = sorted({kind for pattern in wanted for kind in pattern.reads})
+    period = [Criteria(type=kind, since=since - DAY, until=until + DAY) for kind in kinds]
+    return merge(*(audit.everything(parts, board, each) for each in period), key=lambda found: -found.index)
 
 
 def _said(hit: Hit) -> Answer:

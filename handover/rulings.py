@@ -35,7 +35,7 @@ from handover.people import reachable, same_person, staff_actor
 from handover.rights import print_asked, what_stops
 from handover.tables import Board, Transfer, Words
 from handover.transfers import boards_of, tell_receiver
-from handover.words import keep_words
+from handover.words import keep_words, words_shown
 
 PAGE: Final = 50
 DAYS_BEFORE: Final = 7
@@ -63,6 +63,7 @@ def listing(parts: Parts, caller: Caller, before: int | None) -> Answer:
                 by = {"person": one.event.by.person, "role": str(one.event.by.role)}
                 left = one.days_left(parts.clock()) if one.waits else None
                 shown.append(print_asked(one, words) | by | {"pupil": pupil, "transfer": row.id, "days_left": left})
+    words_shown(parts, caller, ((one["pupil"], one["transfer"], one["person"]) for one in shown if one["text"]))
     return {"requests": shown, "next": following}
 
 

@@ -220,6 +220,9 @@ LINES: Final[dict[int, Said]] = {
     Kind.CUSTODY: Said(
         "{who} heeft vastgelegd wie het gezag over uw kind heeft.", "{who} recorded who holds parental authority."
     ),
+    Did.WORDS_SHOWN: Said(
+        "{who} heeft gelezen wat u aan de school schreef.", "{who} read what you wrote to the school."
+    ),
     Did.COURT_RECORDED: Said(
         "{who} heeft vastgelegd dat een rechter besliste in plaats van een ouder of voogd. Het gaat om: {sections}.",
         "{who} recorded that a court decided in the place of a parent or guardian. It is about: {sections}.",

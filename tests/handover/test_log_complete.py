@@ -25,7 +25,7 @@ from crypto.keys import SignKey
 from crypto.sign import sign
 from crypto.statements import LIMIT, BoardCertificate, print_certificate
 from handover.audit import KINDS
-from tests.handover.story import OTHER, PO, VO, Case, Story, merged
+from tests.handover.story import OTHER, PO, PO_TOO, VO, Case, Story, merged
 from tests.handover.test_service_access import CARRIES_SIGNATURES, EXAMINED, PUBLIC, SIGNED, WITH_TOKEN, routes
 from tests.region import ORIGIN, UPLOAD, YEARS, expect, now
 
@@ -344,6 +344,24 @@ def rules(right: str, what: str, body: dict[str, Any]) -> Callable[[Story], Ask]
     return begin
 
 
+def looks(path: str) -> Callable[[Story], Ask]:
+    """Let a school to which nobody else wrote look at a family's words."""
+
+    def begin(story: Story) -> Ask:
+        region = story.region
+        child = region.pupil(PO_TOO)
+        transfer = region.transfer(child, PO_TOO, VO)
+        token = region.invite(PO_TOO, transfer, child.persons[0])
+        if path.startswith("/v1/requests"):
+            region.family("rights", {"token": token, "right": "rectification", "text": "Het advies klopt niet."})
+        else:
+            view = {"text": "Sam leest graag.", "travels": False, "done": False}
+            region.family("view", {"token": token} | view)
+        return lambda: region.send(PO_TOO, "GET", path.format(transfer=transfer))
+
+    return begin
+
+
 def right(name: str) -> Callable[[Story], Ask]:
     return said("rights", asked, lambda _: {"right": name, "text": "Het advies klopt niet."})
 
@@ -456,6 +474,8 @@ STEPS: Final = (
         200,
         ("restrict None",),
     ),
+    Step(("GET", "/v1/requests"), looks("/v1/requests"), 200, ("words_shown granted",)),
+    Step(("GET", TRANSFER), looks("/v1/transfers/{transfer}"), 200, ("words_shown granted",)),
     Step(("POST", "/v1/family/question"), said("question", asked, lambda _: {}), 200, ("question_shown granted",)),
     Step(
         ("POST", "/v1/family/answers"),
@@ -522,7 +542,10 @@ STEPS: Final = (
 UNLOGGED: Final = {
     *PUBLIC,
     ("POST", "/v1/journal/witnessed"),  # a witness's word about the journal stands beside it
-    *(route for route in SIGNED if route[0] == "GET"),  # a school's own lists, with no section of a file in them
+    ("GET", "/v1/transfers"),  # page by page what one transfer shows: see the test of the list
+    ("GET", f"{TRANSFER}/emergency"),  # what the school's own staff wrote
+    ("GET", f"{TRANSFER}/paper"),  # the text of a form
+    ("GET", "/v1/season"),  # the school's own work list, without a word of anybody
 }
 """Routes that show what is public or the asker's own, and change nothing."""
 
@@ -595,6 +618,26 @@ def test_an_action_is_logged_exactly_once_and_not_done_where_it_can_not_be_logge
     assert left(standing) == was
     expect(ask(), step.status)
     assert added(standing, size) == step.entries
+
+
+def test_a_page_of_the_list_leaves_an_entry_for_each_whose_words_are_on_it(lite: Story) -> None:
+    cases = [lite.case(bundle=False) for _ in range(3)]
+    for case, writers in zip(cases, ((), (0,), (0, 1)), strict=True):
+        for who in writers:
+            for view in ("Sam leest graag.", "En rekent graag."):
+                case.family("view", who, text=view, travels=False, done=False)
+    size = lite.size()
+    expect(lite.region.send(PO, "GET", "/v1/transfers?side=sender"), 200)
+    expect(lite.region.send(VO, "GET", "/v1/transfers?side=receiver"), 200)
+    looked = [(entry.pupil, entry.terms["person"]) for entry in lite.journal()[size:]]
+    wrote = [
+        (case.child.pupil, case.child.persons[who]) for case, who in zip(cases[1:] + cases[2:], (0, 0, 1), strict=True)
+    ]
+    assert sorted(looked, key=str) == sorted(wrote, key=str)
+    rows = cases[2].family("log", 1)["rows"]
+    assert [row["nl"] for row in rows if row["kind"] == "words_shown"] == [
+        "De intern begeleider van school 11AA00 (Bestuur po-noord) heeft gelezen wat u aan de school schreef."
+    ], "one's own, and not that the other wrote too"
 
 
 def test_no_entry_stands_for_nothing() -> None:

@@ -117,6 +117,7 @@ TABLE: Final = {
     "a release in an emergency": Row("emergency", [entry(ground=Ground.EMERGENCY)], (1,)),
     "the end of an emergency": Row("emergency", [*kinds(Did.EMERGENCY_ENDED), entry()]),
     "a paper": Row("paper", kinds(Did.PAPER_RECORDED, outcome="paper"), (1,)),
+    "a court's ruling": Row("court", kinds(Did.COURT_RECORDED, Kind.COURT), (1,)),
     "an answer of the family": Row("paper", kinds(Kind.GRANT, Did.REMINDED)),
 }
 
@@ -141,8 +142,17 @@ def test_a_pattern_begins_exactly_at_its_limits(standing: Story, title: str) -> 
 
 def test_every_pattern_has_a_finder_and_stands_in_the_table_or_in_a_test_of_its_own() -> None:
     assert set(FINDERS) == set(NAMES)
-    assert {row.name for row in TABLE.values()} | {"colleagues_child", "not_acknowledged", "new_keys"} == set(NAMES)
+    elsewhere = {"changed_address", "colleagues_child", "not_acknowledged", "new_keys"}
+    assert {row.name for row in TABLE.values()} | elsewhere == set(NAMES)
     assert all(pattern.why.endswith(".") and pattern.waarom.endswith(".") for pattern in PATTERNS)
+
+
+def test_a_pattern_reads_every_kind_of_entry_that_it_finds(standing: Story) -> None:
+    """Entries of other kinds aren't even opened: what a finder would find among them, nobody would see."""
+    reads = {pattern.name: pattern.reads for pattern in PATTERNS}
+    for title, row in TABLE.items():
+        others = [one for one in row.entries if one.type not in reads[row.name]]
+        assert list(found(standing, row.name, others)) == [], title
 
 
 @pytest.mark.parametrize(("after", "sizes"), [(14 * DAY, ()), (14 * DAY + INSTANT, (1,))])
