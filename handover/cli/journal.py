@@ -1,4 +1,4 @@
-"""`handover journal`: export the journal, and verify an export on any machine."""
+"""`handover journal`: export the journal, and verify an export or a receipt on any machine."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from handover.cli.terminal import EXISTING, NEW, answer, as_json
 
 @click.group()
 def journal() -> None:
-    """Export the journal and verify an export offline."""
+    """Export the journal, and verify an export or a receipt offline."""
 
 
 @journal.command()
@@ -74,6 +74,40 @@ def verify(
         raise click.exceptions.Exit(2)
 
 
+@journal.command()
+@click.argument("file", type=EXISTING)
+@click.option(
+    "--key", type=EXISTING, required=True, help="File with the log's verifier key, as `admin init` writes it."
+)
+@as_json
+def receipt(file: Path, key: Path, as_json: bool) -> None:
+    """Verify a receipt offline: that an entry stands in the journal, and of which release the service said so.
+
+    FILE is one of `receipts/` as `handover fetch` keeps them, or a bare tlog-proof. Ends with 2 where it doesn't hold.
+    """
+    from handover.receipts import LIMIT, ReceiptRefused, verify_shown
+
+    if file.stat().st_size > LIMIT:
+        raise ReceiptRefused(f"longer than {LIMIT} bytes")
+    shown = verify_shown(file.read_bytes(), dict(_journal_keys(key)))
+    checkpoint = shown.checkpoint
+    told: dict[str, object] = {
+        "origin": checkpoint.origin,
+        "index": shown.index,
+        "leaf": shown.leaf.hex(),
+        "size": checkpoint.size,
+        "root": checkpoint.root.hex(),
+        "transfer": shown.transfer,
+        "bundle": shown.bundle,
+        "sections": list(shown.sections),
+    }
+    lines = [f"entry {shown.index} stands in {checkpoint.origin} of {checkpoint.size} entries"]
+    if shown.transfer is not None:
+        released = ", ".join(shown.sections)
+        lines.append(f"it is the release of {released} of transfer {shown.transfer}, bundle {shown.bundle}")
+    answer(told, "\n".join(lines), as_json=as_json)
+
+
 def _witnessed(note: bytes | None, line: str) -> str:
     from datetime import UTC, datetime
 
@@ -88,11 +122,17 @@ def _witnessed(note: bytes | None, line: str) -> str:
 
 
 def _journal_key(path: Path) -> bytes:
+    return _journal_keys(path)[0][1]
+
+
+def _journal_keys(path: Path) -> list[tuple[str, bytes]]:
+    """Read the journals' names and keys in a file: of more than one where it lost entries and went on."""
     import re
 
     from crypto.checkpoint import parse_verifier
 
-    for line in path.read_text("utf-8").splitlines():
-        if re.search(r"/journal(-[0-9]+)?\+", line):
-            return parse_verifier(line)[1]
-    raise click.UsageError(f"{path.name} holds no key of a journal.")
+    lines = path.read_text("utf-8").splitlines()
+    found = [parse_verifier(line) for line in lines if re.search(r"/journal(-[0-9]+)?\+", line)]
+    if not found:
+        raise click.UsageError(f"{path.name} holds no key of a journal.")
+    return found

@@ -1,17 +1,20 @@
 """Trust files, and receipts of releases verified without the service."""
 
+import json
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 
-from crypto.checkpoint import Checkpoint, Receipt, print_checkpoint, print_receipt, print_verifier
+from crypto.checkpoint import Checkpoint, Receipt, parse_receipt, print_checkpoint, print_receipt, print_verifier
 from crypto.encoding import JSON, b64, canon
 from crypto.errors import CheckpointRefused, SignatureRefused
 from crypto.keyfile import PublicIdentity, print_identity_public
 from crypto.keys import SignKey
 from crypto.merkle import Frontier, inclusion, leaf_hash, node_hash
 from crypto.sign import sign
-from handover.receipts import ReceiptRefused, verify_release
+from handover.cli.journal import journal
+from handover.receipts import ReceiptRefused, Shown, verify_release, verify_shown
 from handover.trust import TrustRefused, read_trust
 from tests.handover.region import LOG, Region
 
@@ -78,6 +81,102 @@ def test_a_receipt_that_was_changed_is_refused(change: dict[str, JSON]) -> None:
     assert isinstance(value, dict)
     with pytest.raises((ReceiptRefused, SignatureRefused, CheckpointRefused)):
         check(value | change)
+
+
+# A receipt that somebody shows.
+
+LOGS = {f"{LOG}/journal": REGION.log_key.public}
+
+
+def kept(value: JSON, **more: JSON) -> bytes:
+    """Keep a receipt as `fetch` does."""
+    return canon({"v": 1, "bundle": "b-1", "receipt": value} | more)
+
+
+def bare(extra: bytes = LEAF, **bent: object) -> bytes:
+    """Give a tlog-proof with the leaf as its extra data."""
+    value = receipt(**bent)  # type: ignore[arg-type]
+    assert isinstance(value, dict)
+    parsed = parse_receipt(str(value["proof"]).encode())
+    return print_receipt(Receipt(parsed.index, parsed.proof, parsed.checkpoint, extra))
+
+
+def test_a_receipt_that_was_kept_shows_the_release_and_its_entry() -> None:
+    shown = verify_shown(kept(receipt()), LOGS)
+    assert shown == Shown(1, LEAF, check(receipt()), "t-1", "b-1", ("okr",))
+
+
+def test_a_bare_proof_shows_the_entry_alone() -> None:
+    assert verify_shown(bare(), LOGS) == Shown(1, LEAF, check(receipt()))
+
+
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [
+        (bare(b""), "no leaf"),
+        (bare(LEAF[1:]), "no leaf"),
+        (kept(receipt(), v=2), "not a receipt"),
+        (kept(receipt(), extra=1), "not a receipt"),
+        (kept(receipt(), bundle="b-2"), "another bundle"),
+        (kept(receipt(sections=None)), "not a receipt"),
+        (kept(receipt(sections=[1])), "not a receipt"),
+        (kept(receipt(sections="okr")), "names no section"),
+        (kept(receipt(sections=[])), "names no section"),
+        (kept(receipt(transfer=1)), "not a receipt"),
+        (kept(receipt(index=0)), "another entry"),
+        (kept(None), "not a receipt"),
+        (b"{", "not a receipt"),
+        (bare(origin=f"{LOG}/journal-2"), "of which no key was given"),
+    ],
+    ids=range(14),
+)
+def test_what_shows_something_else_is_refused(data: bytes, what: str) -> None:
+    with pytest.raises(ReceiptRefused, match=what):
+        verify_shown(data, LOGS)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"x", bare(OTHER), bare(key=SignKey.from_seed(bytes(32), "journal")), kept(receipt(leaf=OTHER))],
+    ids=range(5),
+)
+def test_a_shown_receipt_that_proves_nothing_is_refused(data: bytes) -> None:
+    with pytest.raises(CheckpointRefused):
+        verify_shown(data, LOGS)
+
+
+def test_a_shown_statement_that_the_log_did_not_sign_is_refused() -> None:
+    value = receipt()
+    assert isinstance(value, dict)
+    with pytest.raises(SignatureRefused):
+        verify_shown(kept(value | {"signature": b64(bytes(64))}), LOGS)
+
+
+def run_receipt(folder: Path, data: bytes, *more: str) -> Result:
+    (folder / "okr.json").write_bytes(data)
+    (folder / "verifiers.txt").write_text(f"{KEYS}\n{JOURNAL}\n")
+    named = ["receipt", str(folder / "okr.json"), "--key", str(folder / "verifiers.txt"), *more]
+    return CliRunner().invoke(journal, named)
+
+
+def test_the_command_says_what_a_receipt_shows(tmp_path: Path) -> None:
+    run = run_receipt(tmp_path, kept(receipt()))
+    assert run.output.splitlines() == [
+        f"entry 1 stands in {LOG}/journal of 2 entries",
+        "it is the release of okr of transfer t-1, bundle b-1",
+    ]
+    told = json.loads(run_receipt(tmp_path, kept(receipt()), "--json").output)
+    assert (told["origin"], told["index"], told["size"], told["leaf"]) == (f"{LOG}/journal", 1, 2, LEAF.hex())
+    assert (told["transfer"], told["bundle"], told["sections"]) == ("t-1", "b-1", ["okr"])
+    assert run_receipt(tmp_path, bare()).output == f"entry 1 stands in {LOG}/journal of 2 entries\n"
+
+
+def test_the_command_refuses_what_is_too_long_and_a_file_without_a_journals_key(tmp_path: Path) -> None:
+    assert isinstance(run_receipt(tmp_path, b"x" * 65537).exception, ReceiptRefused)
+    (tmp_path / "okr.json").write_bytes(bare())
+    (tmp_path / "keys").write_text(f"{KEYS}\n")
+    run = CliRunner().invoke(journal, ["receipt", str(tmp_path / "okr.json"), "--key", str(tmp_path / "keys")])
+    assert (run.exit_code, "keys holds no key of a journal" in run.output) == (2, True)
 
 
 ROOT = print_identity_public(PublicIdentity("root", REGION.root.public)).decode()
