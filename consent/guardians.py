@@ -116,7 +116,7 @@ def _holders(events: Sequence[Event], statements: Iterable[Event], now: datetime
         named = {holder.person for holder in custody.holders or ()}
         before = [event for event in events if event.index < custody.index]
         left_out = [person for person in ends if person not in named and _says_no(before, person)]
-        kept = {person: _earlier(ends[person], _voice_ends(custody)) for person in left_out}
+        kept = {person: ends[person] or _voice_ends(custody) for person in left_out}
         ends = dict.fromkeys(sorted(named)) | kept
     return tuple(person for person, end in ends.items() if end is None or now < end)
 
@@ -133,9 +133,3 @@ def _voice_ends(custody: Event) -> datetime | None:
 
 def _is_proven(custody: Draft) -> bool:
     return custody.evidence is not None and custody.second is not None and custody.notice is not None
-
-
-def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:
-    if one is None or other is None:
-        return one or other
-    return min(one, other)

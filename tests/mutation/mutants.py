@@ -122,7 +122,9 @@ def _is_left_alone(parent: ast.AST, name: str, at: int | None, child: ast.AST) -
         return child.value is None or ast.unparse(child.value) == "None"  # what a function gives at its end anyway
     if isinstance(child, ast.AnnAssign) and ast.unparse(child.annotation).endswith("TypeAlias"):
         return True
-    if isinstance(child, ast.Assign) and at is not None and _is_alias(child):
+    if isinstance(child, ast.Assign) and (
+        (at is not None and _is_alias(child)) or ast.unparse(child.value)[:8] == "TypeVar("
+    ):
         return True
     is_cast = isinstance(parent, ast.Call) and ast.unparse(parent.func) == "cast"
     return is_cast and name == "args" and at == 0
