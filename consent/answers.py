@@ -6,7 +6,7 @@ the same person's newer GRANT of that section (for `views`: a newer VIEW that tr
 index, whatever times the events carry.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
@@ -90,6 +90,27 @@ def standing(events: Iterable[Event], chain: Mapping[str, str]) -> dict[str, dic
             scopes = persons.setdefault(event.by.person, {})
             scopes.setdefault(scope_of(event, chain), Answers()).take(event)
     return persons
+
+
+def was_rejected(objection: Event, section: Section, events: Sequence[Event]) -> bool:
+    """Tell whether the same objection was decided against before: of this person, to this version, in this scope.
+
+    Where it isn't known which version an objection was to, it is no repetition of anything.
+    """
+    if section not in (objection.versions or {}):
+        return False
+    rejected = {e.objection for e in events if e.kind is Kind.OBJECTION_DECIDED and e.index < objection.index}
+    return any(
+        event.id in rejected and section in (event.sections or ()) and _is_same(event, objection, section)
+        for event in events
+        if event.kind is Kind.OBJECT
+    )
+
+
+def _is_same(one: Event, other: Event, section: Section) -> bool:
+    scopes = ((event.sender, event.receiver, event.purpose) for event in (one, other))
+    versions = ((event.versions or {}).get(section) for event in (one, other))
+    return one.by.person == other.by.person and len(set(scopes)) == 1 and len(set(versions)) == 1
 
 
 def starts(event: Event) -> datetime:

@@ -87,7 +87,7 @@ class Draft:
     withdraws: str | None = None  # the event that this one ends or lifts
     replaces: str | None = None
     adds: str | None = None  # the grant that this one leaves standing beside itself
-    versions: Mapping[Section, str] | None = None  # what was shown at inzage
+    versions: Mapping[Section, str] | None = None  # what was shown at inzage, or objected to
     done: bool = False  # "I have seen enough": the waiting time needn't run on
     travels: bool = False  # a view that its writer lets travel
     text: str | None = None  # SHA-256 of a view's words
@@ -97,6 +97,7 @@ class Draft:
     birth_date: date | None = None
     evidence: CustodyEvidence | None = None
     checked_on: date | None = None
+    checked_by: str | None = None  # the member of staff who saw the evidence
     stands_for: str | None = None  # the holder in whose place the court has decided
     successor: str | None = None  # the code under which the receiver goes on
     emergency: EmergencyGround | None = None
@@ -147,13 +148,16 @@ FIELDS: Final[dict[Kind, tuple[frozenset[str], frozenset[str]]]] = {
     Kind.WITHDRAW: (SCOPE, _HOW | {"withdraws"}),
     Kind.INZAGE: (frozenset({"sender", "receiver", "purpose", "versions"}), _HOW | {"done"}),
     Kind.VIEW: (frozenset({"sender", "receiver", "purpose"}), _HOW | {"travels", "done", "text"}),
-    Kind.OBJECT: (SCOPE, _HOW),
+    Kind.OBJECT: (SCOPE, _HOW | {"versions"}),
     Kind.OBJECTION_DECIDED: (frozenset({"objection", "upheld"}), frozenset({"decided_at", "article"})),
     Kind.APPLIED: (frozenset({"receiver"}), frozenset({"decided_at"})),
     Kind.STATUTORY: (SCOPE | {"article"}, frozenset({"valid_from", "valid_until"})),
     Kind.RESTRICT: (frozenset({"sections"}), _HOW | {"withdraws", "second"}),
     Kind.HOLD: (frozenset({"article"}), frozenset({"withdraws", "valid_until", "second"})),
-    Kind.CUSTODY: (frozenset({"holders", "birth_date", "checked_on"}), frozenset({"evidence", "second", "notice"})),
+    Kind.CUSTODY: (
+        frozenset({"holders", "birth_date", "checked_on"}),
+        frozenset({"checked_by", "evidence", "second", "notice"}),
+    ),
     Kind.COURT: (SCOPE | {"stands_for", "valid_until", "scan", "witness", "second"}, frozenset({"valid_from"})),
     Kind.SUCCESSOR: (frozenset({"receiver", "successor"}), frozenset({"article"})),
     Kind.EMERGENCY: (SCOPE, _EMERGENCY | {"withdraws"}),

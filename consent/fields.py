@@ -259,6 +259,7 @@ CODECS: Final[dict[str, tuple[Printer, Reader]]] = {
     "birth_date": (date.isoformat, read_date),
     "evidence": (str, member(CustodyEvidence, str)),
     "checked_on": (date.isoformat, read_date),
+    "checked_by": (_as_is, staff_person),
     "stands_for": (_as_is, identifier),
     "successor": (_as_is, passing(is_school)),
     "emergency": (str, member(EmergencyGround, str)),

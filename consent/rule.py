@@ -15,7 +15,8 @@ About each section by itself, so that asking for less never turns a yes into a n
 (7b) What authorised anything before the newest ROLLBACK is suspended until it is said again; every no goes on.
  (8) A live EMERGENCY by two, 72 hours long at most, that wasn't ended authorises it, whatever the steps below say.
  (9) For placement the pupil has applied at the receiver.
-(10) Every objection against it is decided, and none was upheld.
+(10) Every objection against it is decided, and none was upheld. One that repeats what was decided against, by the
+     same person on the same version, waits for its decision without keeping anything here.
 (11) The table of grounds (`consent.terms`) says which entry it needs:
      STATUTORY: every reader has had inzage of exactly this version; the waiting time is over or the reader is done;
      and the sender invokes the law.
@@ -33,7 +34,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from consent.answers import has_ended, is_by_two_and_short, is_live
+from consent.answers import has_ended, is_by_two_and_short, is_live, was_rejected
 from consent.case import Case
 from consent.case import Question as Question
 from consent.events import Event, Kind, UnknownEvent
@@ -220,7 +221,8 @@ def _objections(case: Case, section: Section) -> Iterator[_Obstacle]:
             upheld[decision.objection] = bool(decision.upheld) or upheld.get(decision.objection, False)
     for objection in case.naming(Kind.OBJECT, section):
         if objection.id not in upheld:
-            yield _Obstacle(Reason.OBJECTION_OPEN, section, objection.by.person)
+            if not was_rejected(objection, section, case.events):
+                yield _Obstacle(Reason.OBJECTION_OPEN, section, objection.by.person)
         elif upheld[objection.id]:
             yield _Obstacle(Reason.OBJECTION_UPHELD, section, objection.by.person)
 

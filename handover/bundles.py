@@ -19,8 +19,9 @@ from consent.db import reading
 from consent.errors import EventRefused, IntegrityBroken
 from consent.events import Kind
 from consent.journal import Act, Entry
+from consent.rule import Question
 from consent.tables import core
-from consent.terms import Purpose, Section
+from consent.terms import Purpose, Route, Section
 from crypto.bundle import Reader
 from crypto.encoding import JSON, b64
 from crypto.manifest import Core, check_share, parse_manifest
@@ -108,18 +109,16 @@ def upload(parts: Parts, caller: Caller, once: Once, transfer: str, body: Callab
     with reading(parts.main) as session:
         row = still_open(of_side(session, caller, transfer, "sender"))
     received = _receive(parts, caller, row, Pieces(body()))
-    replaced: list[str] = []
     try:
         answer = carry_out(
             parts,
             once,
             lambda: parts.journal.act(schools_shared=(row.sender, row.receiver), pupil=row.pupil),
-            lambda act: _take_in(parts, act, caller, row.id, received, replaced),
+            lambda act: _take_in(parts, act, caller, row.id, received),
         )
     finally:
         _discard_unless_taken(parts, row.pupil, received)
-    for bundle in replaced:
-        shred(parts, bundle)
+    finish_shredding(parts, row.id)
     deliver(parts)
     return answer
 
@@ -154,6 +153,19 @@ def handed_out(session: Session, transfer: str) -> set[Section]:
 def scope_of(transfer: Transfer) -> Scope:
     """Give a transfer as the ledger's events name it."""
     return Scope(transfer.sender, transfer.receiver, Purpose(transfer.purpose))
+
+
+def question_of(transfer: Transfer, bundle: Bundle | None, sections: tuple[Section, ...]) -> Question:
+    """Write the question that the consent rule answers about a transfer."""
+    return Question(
+        subject=transfer.pupil,
+        sender=transfer.sender,
+        receiver=transfer.receiver,
+        purpose=Purpose(transfer.purpose),
+        route=Route(transfer.route),
+        sections=sections,
+        versions=versions_of(bundle),
+    )
 
 
 def free_sections(
@@ -222,9 +234,11 @@ def shred(parts: Parts, *bundles: str) -> None:
         _log(act, Did.SHRED_DONE, done, f"epoch {epoch}")  # what somebody else has finished is said already
 
 
-def finish_shredding(parts: Parts) -> int:
-    """Finish what a crash left open; gives how many bundles it touched."""
+def finish_shredding(parts: Parts, transfer: str | None = None) -> int:
+    """Shred what is marked, of one transfer or, after a crash, of all; gives how many bundles it touched."""
     marked = select(BundleSection.bundle).where(BundleSection.shred_since.is_not(None)).distinct()
+    if transfer is not None:
+        marked = marked.where(BundleSection.bundle.in_(select(Bundle.id).where(Bundle.transfer == transfer)))
     with reading(parts.main) as session:
         bundles = sorted(session.scalars(marked))
     for begin in range(0, len(bundles), BATCH):
@@ -291,9 +305,7 @@ def _names(bundle: bytes | None) -> str | None:
     return None if bundle is None else b64(bundle)
 
 
-def _take_in(
-    parts: Parts, act: Act, caller: Caller, transfer_id: str, received: _Received, replaced: list[str]
-) -> Answer:
+def _take_in(parts: Parts, act: Act, caller: Caller, transfer_id: str, received: _Received) -> Answer:
     transfer = still_open(of_side(act.session, caller, transfer_id, "sender"))
     core = received.core
     _check_core(parts, act.session, transfer, core)  # again: the keys are locked now
@@ -302,7 +314,6 @@ def _take_in(
     if before is not None:
         free = free_sections(parts, act, transfer, Section, kept=Kept.SUPERSEDED_BUNDLE)
         start_shredding(parts, act, transfer, before, free, why="superseded")
-        replaced.append(before.id)
     bundle = Bundle(
         id=b64(core.bundle),
         transfer=transfer.id,

@@ -137,6 +137,7 @@ class _Stated:
             birth_date=self.birth_date,
             evidence=CustodyEvidence(self.said["evidence"]["kind"]),
             checked_on=self.said["evidence"]["date"],
+            checked_by=f"{self.caller.school}.{self.said['evidence']['staff']}",
             second=f"{self.caller.school}.{second}" if second else None,
             notice=Shown(NOTICE, 1, "nl", text_sha256(self.parts, NOTICE)) if told else None,
         )

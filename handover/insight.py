@@ -45,7 +45,7 @@ INFORMATION: Final = {
 }
 """What AVG art. 15(1)(e) to (h) want said."""
 
-_INNER: Final = frozenset({"v", "id", "key", "witness", "second", "stands_for", "holders", "emergency"})
+_INNER: Final = frozenset({"v", "id", "key", "witness", "second", "checked_by", "stands_for", "holders", "emergency"})
 
 
 def everything(parts: Parts, act: Act, visitor: Visitor, known: Sequence[Event]) -> Answer:

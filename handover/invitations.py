@@ -1,10 +1,13 @@
 """Invitations: how somebody who decides gets in, with a token of 256 bits that only the outbox ever carries.
 
-A token is `id.secret`. The id finds the row, the secret's hash is compared in constant time; a wrong secret costs one
-of five attempts. It is bound to one person and one transfer, and alone it recognises somebody at the lowest level.
+A token is `id.secret`. The id finds the row, the secret is compared in constant time; a wrong one costs one of five
+attempts. A token is bound to one person, one transfer and one end; alone it recognises somebody at the lowest level.
+
+What the row holds of the secret is HMAC-SHA-256 under the person's contact key over `"overdracht/v1/invitation" 0x00 ||
+lp(id, transfer, person, end, secret)`. That key is in the key store: who can write in the main database alone can
+neither make an invitation nor lead one to another person, transfer or time.
 """
 
-import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass
@@ -14,23 +17,26 @@ from typing import Final
 from sqlalchemy import delete, select, update
 
 from consent.db import reading, writing
+from consent.errors import Destroyed
 from consent.events import Actor
+from consent.fields import print_time
 from consent.guardians import speakers
 from consent.journal import Act
 from consent.terms import Level, Role
-from crypto.encoding import b64
+from crypto.encoding import b64, lp
 from handover.accesslog import Did, record, staff
 from handover.errors import RequestRefused, not_found
 from handover.idempotency import Answer, Once, carry_out
 from handover.notices import date_in_words
 from handover.outbox import deliver, post
 from handover.parts import Caller, Parts
-from handover.people import Contact, reachable
+from handover.people import CONTACT, Contact, reachable
 from handover.tables import Invitation, Transfer
 from handover.transfers import boards_of, of_side, pupil_of, still_open, time
 
 VALID_FOR: Final = timedelta(days=14)
 ATTEMPTS: Final = 5
+_CONTEXT: Final = b"overdracht/v1/invitation\0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +90,11 @@ def issue(parts: Parts, act: Act, transfer: Transfer, contact: Contact, text: st
         id=identifier,
         transfer=transfer.id,
         person=contact.person,
-        secret_hash=_hash(secret),
         expires_at=act.now + VALID_FOR,
         attempts_left=ATTEMPTS,
         sent_at=act.now,
     )
+    made.secret_hash = _hash(parts, made, secret)
     act.session.add(made)
     until = date_in_words(made.expires_at)
     post(parts, act, transfer.pupil, contact, text, token=f"{identifier}.{secret}", until=until, **words)
@@ -106,12 +112,16 @@ def admit(parts: Parts, token: str) -> Visitor:
     row, pupil = found
     if row.attempts_left < 1 or row.expires_at <= parts.clock():
         raise not_found()
-    if not hmac.compare_digest(row.secret_hash, _hash(secret)):
+    try:
+        known = hmac.compare_digest(row.secret_hash, _hash(parts, row, secret))
+    except Destroyed:  # this person's contact has ended, and the token with it
+        raise not_found() from None
+    if not known:
         _count_attempt(parts, identifier)
         raise not_found()
     with reading(parts.main) as session:
-        known = parts.ledger.history(session, pupil).known
-    role = speakers(known, pupil, parts.clock()).get(row.person)
+        events = parts.ledger.history(session, pupil).known
+    role = speakers(events, pupil, parts.clock()).get(row.person)
     if role is None:  # taken out since, or the child is 18: the token ends with the voice (bad case A10)
         raise not_found()
     return Visitor(identifier, row.person, role, row.transfer, pupil)
@@ -123,5 +133,7 @@ def _count_attempt(parts: Parts, identifier: str) -> None:
         session.execute(lowered.values(attempts_left=Invitation.attempts_left - 1))
 
 
-def _hash(secret: str) -> bytes:
-    return hashlib.sha256(b"overdracht/v1/invitation\0" + secret.encode("ascii", "replace")).digest()
+def _hash(parts: Parts, row: Invitation, secret: str) -> bytes:
+    said = (row.id, row.transfer, row.person, print_time(row.expires_at), secret)
+    key = parts.keystore.key(CONTACT, row.person)
+    return hmac.digest(key, _CONTEXT + lp(*(part.encode("ascii", "replace") for part in said)), "sha256")

@@ -21,6 +21,7 @@ from sqlalchemy import delete, select
 from consent.db import reading, writing
 from consent.errors import Destroyed, KeyUnknown
 from consent.journal import Act
+from consent.terms import Role
 from handover.parts import Parts
 from handover.people import CONTACT, Contact
 from handover.tables import Message
@@ -202,23 +203,52 @@ TEXTS: Final = {
 }
 
 
+TO_THE_PUPIL: Final = (
+    ("de overstap van uw kind", "uw overstap"),
+    ("De gegevens van uw kind", "Uw gegevens"),
+    ("de gegevens van uw kind", "uw gegevens"),
+    ("Gegevens van uw kind", "Uw gegevens"),
+    ("gegevens van uw kind", "uw gegevens"),
+    ("het dossier van uw kind", "uw dossier"),
+    ("De nieuwe school van uw kind", "Uw nieuwe school"),
+    ("uw kind", "u"),
+)
+"""How a text to those who hold gezag reads to the pupil itself, replaced in this order."""
+
+
 def post(parts: Parts, act: Act, pupil: str | None, contact: Contact, text: str, **words: str) -> None:
     """Put a message to somebody of a pupil's in the outbox, inside the transaction that causes it.
 
     Without `pupil` it doesn't go with the pupil's record: it may tell of the erasure.
     """
-    _post(parts, act, pupil, (CONTACT, contact.person), contact.mail, text, words)
+    subject, body = TEXTS[text]
+    if contact.role is Role.PUPIL:
+        subject, body = to_the_pupil(subject), to_the_pupil(body)
+    _post(parts, act, pupil, (CONTACT, contact.person), contact.mail, (subject, body), words)
+
+
+def to_the_pupil(text: str) -> str:
+    """Turn a text about somebody's child into one about whoever reads it."""
+    for parents, own in TO_THE_PUPIL:
+        text = text.replace(parents, own)
+    return text
 
 
 def post_to_dpo(parts: Parts, act: Act, owner: str, mail: str, text: str, **words: str) -> None:
     """Put a message to a board's FG in the outbox; `owner` names the key that the address stands under."""
-    _post(parts, act, None, (DPO, owner), mail, text, words)
+    _post(parts, act, None, (DPO, owner), mail, TEXTS[text], words)
 
 
 def _post(
-    parts: Parts, act: Act, pupil: str | None, owner: tuple[str, str], mail: str, text: str, words: Mapping[str, str]
+    parts: Parts,
+    act: Act,
+    pupil: str | None,
+    owner: tuple[str, str],
+    mail: str,
+    text: tuple[str, str],
+    words: Mapping[str, str],
 ) -> None:
-    subject, body = TEXTS[text]
+    subject, body = text
     filled = {**words, "origin": parts.settings.origin}
     message = {"to": mail, "subject": subject.format_map(filled), "body": body.format_map(filled)}
     identifier = secrets.token_hex(16)

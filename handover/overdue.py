@@ -26,9 +26,8 @@ from consent.tables import JournalLookup, Pupil
 from consent.terms import Section
 from handover.accesslog import BOOK, Did
 from handover.blobs import made_before
-from handover.bundles import scope_of
+from handover.bundles import question_of, scope_of
 from handover.parts import Parts
-from handover.release import question_of
 from handover.retention import Kept, before, due, withdrawn_since, year_over
 from handover.tables import Bundle, BundleSection, Person, Release, Transfer
 from handover.transfers import policy_of

@@ -16,10 +16,9 @@ from consent.overview import confirmed
 from consent.rule import Granted, allows, decide
 from consent.terms import Purpose, Section
 from handover.asked import asked
-from handover.bundles import handed_out, newest, versions_of
+from handover.bundles import handed_out, newest, question_of, versions_of
 from handover.idempotency import Answer
 from handover.parts import Caller, Parts
-from handover.release import question_of
 from handover.tables import Bundle, Release, Transfer
 from handover.transfers import of_caller, page, policy_of, sections_of, time
 from handover.words import read_words, words_shown

@@ -22,7 +22,7 @@ from consent.journal import Act
 from consent.keystore import KeyStore
 from consent.tables import Pupil
 from consent.terms import Level, Role
-from handover.errors import RequestRefused, not_found
+from handover.errors import NotTheirs, RequestRefused, not_found
 from handover.parts import Caller, Parts
 from handover.tables import Person
 
@@ -111,7 +111,7 @@ def own_pupil(session: Session, caller: Caller, pupil: str) -> Pupil:
     """Give a pupil of the caller's board; raises the one answer for what isn't there and what isn't yours."""
     row = session.get(Pupil, pupil)
     if row is None or row.board != caller.board or row.erased:
-        raise not_found()
+        raise NotTheirs
     return row
 
 

@@ -2,8 +2,8 @@
 
 (0) Who asks is known: a request signed by a school's current request key, naming staff and role (the door checks it).
 (0b) The service isn't frozen (`handover.freezing`); what is asked meanwhile is refused and logged.
-(1) The school is the receiver of this transfer. What isn't there and what isn't theirs get the same answer; either
-    leaves one ATTEMPT in the journal, is counted per school, and locks no pupil.
+(1) The school is the receiver of this transfer. What isn't there and what isn't theirs get the same answer; the door
+    counts either per school and writes it down as an ATTEMPT (`handover.attempts`), and no pupil is locked.
 (2) The school's keys and then the pupil are locked; only then are the clock and the ledger's events read.
 (3) The consent rule (`consent.rule`) grants this sender, receiver, purpose and exactly these sections.
 (4) The transfer is open; its newest bundle is sealed to the receiver's current key and hasn't expired; and the key
@@ -19,36 +19,34 @@ The receiver is never told why not. Sender, guardians and FG are (`handover.over
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
 from sqlalchemy import select, update
-from sqlalchemy.exc import IntegrityError
 
-from consent.db import reading, writing
+from consent.db import reading
 from consent.journal import Act
-from consent.rule import Granted, Question, Refused
-from consent.terms import Purpose, Route, Section
+from consent.rule import Evidence, Refused
+from consent.terms import Section
 from crypto.bundle import write_container
 from crypto.checkpoint import parse_receipt
 from crypto.encoding import Printable, b64, canon
 from crypto.manifest import parse_manifest
 from crypto.sign import sign
 from handover.accesslog import SERVICE, Did, record, staff
-from handover.bundles import free_sections, newest, shred, start_shredding, versions_of
-from handover.errors import RequestRefused, not_found
+from handover.bundles import finish_shredding, free_sections, newest, question_of, start_shredding
+from handover.errors import NotTheirs, RequestRefused
 from handover.freezing import FROZEN, is_frozen
 from handover.parts import Caller, Parts
 from handover.retention import Kept
-from handover.tables import Attempt, Bundle, BundleSection, Release, Transfer
-from handover.transfers import boards_of, policy_of, tell_receiver
+from handover.tables import Bundle, BundleSection, Release, Transfer
+from handover.transfers import boards_of, policy_of, tell_receiver, was_cancelled
 
 FRESH: Final = 2.0
 """Seconds between the start of a decision's commit and the first byte of its shares, at most."""
 
-ATTEMPTS_A_MINUTE: Final = 30
+KEY_ROTATED: Final = "KEY_ROTATED"
 SETTLE_AFTER: Final = timedelta(minutes=15)
 """How long a release may be under way before it is taken for lost. The door ends a response sooner."""
 
@@ -78,38 +76,18 @@ class Withheld:
         return False
 
 
-def question_of(transfer: Transfer, bundle: Bundle | None, sections: tuple[Section, ...]) -> Question:
-    """Write the question that the consent rule answers about a transfer."""
-    return Question(
-        subject=transfer.pupil,
-        sender=transfer.sender,
-        receiver=transfer.receiver,
-        purpose=Purpose(transfer.purpose),
-        route=Route(transfer.route),
-        sections=sections,
-        versions=versions_of(bundle),
-    )
-
-
 def release(parts: Parts, caller: Caller, transfer: str, sections: tuple[Section, ...]) -> Released | Withheld:
     """Decide on one request of a receiver, and log the decision. Raises RequestRefused for what isn't theirs."""
     pupil = _party(parts, caller, transfer)  # (1)
-    shredding: list[str] = []
     with parts.journal.act(schools_shared=(caller.school,), pupil=pupil) as act:  # (2)
         row = act.session.get_one(Transfer, transfer)
         bundle = newest(act.session, transfer)
-        decision = parts.ledger.ask(act, question_of(row, bundle, sections), policy_of(parts, act.session, row))  # (3)
-        if is_frozen(parts):  # (0b), read as late as can be
-            found: _Ready | Withheld = Withheld(FROZEN)
-        elif isinstance(decision, Refused):
-            found = Withheld(decision.reason.name)
-        else:
-            found = _ready(parts, act, row, bundle, sections, shredding)  # (4)
-        index = _log(act, caller, row, bundle, sections, decision, found)  # (5)
+        evidence, found = _decide(parts, act, row, bundle, sections)
+        index = _log(act, caller, row, bundle, sections, evidence, found)  # (5)
         committed_at = time.monotonic()
-    for each in shredding:  # (6) is behind us
-        shred(parts, each)
-    if isinstance(found, Withheld):
+    if isinstance(found, Withheld):  # (6) is behind us
+        if found.reason == KEY_ROTATED:
+            finish_shredding(parts, transfer)
         return found
     return Released(index, transfer, found.bundle, found.shares, found.objects, committed_at)
 
@@ -122,35 +100,36 @@ class _Ready:
 
 
 def _party(parts: Parts, caller: Caller, transfer: str) -> str:
-    """(1) Give the pupil of the caller's own transfer; anything else is an attempt, answered in one way."""
+    """(1) Give the pupil of the caller's own transfer; raises NotTheirs, which the door counts and logs."""
     with reading(parts.main) as session:
         row = session.get(Transfer, transfer)
-    if row is not None and row.receiver == caller.school:
-        return row.pupil
-    _count_attempt(parts, caller)
-    with parts.journal.act() as act:
-        terms = {"school": caller.school, "asked": "release"}
-        record(act, Did.ATTEMPT, staff(caller), outcome="refused", terms=terms, boards=[caller.board])
-    raise not_found()
+    if row is None or row.receiver != caller.school:
+        raise NotTheirs
+    return row.pupil
 
 
-def _count_attempt(parts: Parts, caller: Caller) -> None:
-    minute = parts.clock().replace(second=0, microsecond=0)
-    with suppress(IntegrityError), writing(parts.main) as session:  # somebody else was first
-        session.add(Attempt(school=caller.school, minute=minute, count=0))
-    this = (Attempt.school == caller.school) & (Attempt.minute == minute)
-    raised = update(Attempt).where(this).values(count=Attempt.count + 1).returning(Attempt.count)
-    with writing(parts.main) as session:
-        count = session.scalars(raised).one()
-    if count > ATTEMPTS_A_MINUTE:
-        raise RequestRefused("TOO_MANY", 429, "Too many requests for what isn't yours. Wait a minute.")
+def _decide(
+    parts: Parts, act: Act, transfer: Transfer, bundle: Bundle | None, sections: tuple[Section, ...]
+) -> tuple[tuple[Evidence, ...], _Ready | Withheld]:
+    """(0b), (3), (4): give what authorises the sections, and what can be sent or what keeps it here."""
+    if is_frozen(parts):  # (0b)
+        return (), Withheld(FROZEN)
+    asked, policy = question_of(transfer, bundle, sections), policy_of(parts, act.session, transfer)
+    decision = parts.ledger.ask(act, asked, policy)  # (3)
+    if isinstance(decision, Refused):
+        return (), Withheld(decision.reason.name)
+    found = _ready(parts, act, transfer, bundle, sections)  # (4)
+    if bundle is not None and isinstance(found, Withheld) and found.reason == KEY_ROTATED:
+        free = free_sections(parts, act, transfer, Section, kept=Kept.SUPERSEDED_BUNDLE)
+        start_shredding(parts, act, transfer, bundle, free, why="key rotated")
+    return decision.evidence, found
 
 
 def _ready(
-    parts: Parts, act: Act, transfer: Transfer, bundle: Bundle | None, sections: tuple[Section, ...], doomed: list[str]
+    parts: Parts, act: Act, transfer: Transfer, bundle: Bundle | None, sections: tuple[Section, ...]
 ) -> _Ready | Withheld:
     """(4) Give what can be sent, or say what keeps it here."""
-    if transfer.cancelled_at is not None:
+    if was_cancelled(parts, act.session, transfer):
         return Withheld("CANCELLED")
     if bundle is None:
         return Withheld("NO_BUNDLE")
@@ -161,10 +140,7 @@ def _ready(
         return Withheld("KEY_REVOKED")
     key = parts.register.current(act.session, transfer.receiver, "seal", act.now)
     if key is None or key.kid != bundle.to_kid:
-        free = free_sections(parts, act, transfer, Section, kept=Kept.SUPERSEDED_BUNDLE)
-        start_shredding(parts, act, transfer, bundle, free, why="key rotated")
-        doomed.append(bundle.id)
-        return Withheld("KEY_ROTATED")
+        return Withheld(KEY_ROTATED)
     rows = act.session.scalars(select(BundleSection).where(BundleSection.bundle == bundle.id))
     objects = {row.section: row.object for row in rows if row.section in sections and row.shred_since is None}
     kept = parts.keystore.shares(bundle.store)
@@ -180,11 +156,10 @@ def _log(
     transfer: Transfer,
     bundle: Bundle | None,
     sections: tuple[Section, ...],
-    decision: Granted | Refused,
+    evidence: tuple[Evidence, ...],
     found: _Ready | Withheld,
 ) -> int:
     """(5) Append the decision with what it rests on; a granted one also gets the row that (8) closes."""
-    evidence = decision.evidence if isinstance(decision, Granted) else ()
     outcome = found.reason if isinstance(found, Withheld) else "granted"
     entry = record(
         act,

@@ -99,7 +99,7 @@ class Transfer(Main):
 
 
 class Invitation(Main):
-    """A token's hash, bound to one person and one transfer. The token itself is kept nowhere."""
+    """A token's hash, keyed, bound to one person and one transfer. The token itself is kept nowhere."""
 
     __tablename__ = "invitation"
     id: Mapped[str] = mapped_column(ID, primary_key=True)

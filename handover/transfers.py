@@ -16,14 +16,15 @@ from consent.db import reading
 from consent.errors import IntegrityBroken
 from consent.events import Draft, Kind
 from consent.journal import Act, Appended, Told
+from consent.search import PAGE_MAX, Criteria
 from consent.terms import Ground, Policy, Purpose, Route, Section, ground
 from crypto.encoding import JSON
 from handover.accesslog import Did, record, staff
-from handover.errors import RequestRefused, not_found
+from handover.errors import NotTheirs, RequestRefused
 from handover.idempotency import Answer, Once, carry_out
 from handover.parts import Caller, Parts
 from handover.people import own_pupil, staff_actor
-from handover.tables import School, Transfer
+from handover.tables import Release, School, Transfer
 
 PAGE = 50
 
@@ -59,7 +60,7 @@ def of_caller(session: Session, caller: Caller, transfer: str) -> Transfer:
     """Give a transfer of which the caller is a side; raises the one answer for absent and foreign."""
     row = session.get(Transfer, transfer)
     if row is None or caller.school not in (row.sender, row.receiver):
-        raise not_found()
+        raise NotTheirs
     return row
 
 
@@ -76,6 +77,16 @@ def still_open(transfer: Transfer) -> Transfer:
     if transfer.cancelled_at is not None:
         raise RequestRefused("CANCELLED", 409, "This transfer was cancelled. Open a new one.")
     return transfer
+
+
+def was_cancelled(parts: Parts, session: Session, transfer: Transfer) -> bool:
+    """Tell whether a transfer was cancelled: by its row, or by the journal where somebody has led the row back."""
+    if transfer.cancelled_at is not None:
+        return True
+    [board] = boards_of(session, transfer)
+    wanted = Criteria(pupil=transfer.pupil, type=int(Did.TRANSFER_CANCELLED))
+    found = parts.journal.search(session, board, wanted, limit=PAGE_MAX)
+    return any(one.terms is not None and one.terms["transfer"] == transfer.id for one in found)
 
 
 def boards_of(session: Session, transfer: Transfer) -> tuple[str, ...]:
@@ -202,13 +213,20 @@ def invoke_law(parts: Parts, caller: Caller, once: Once, transfer: str, sections
 
 
 def acknowledge(parts: Parts, caller: Caller, once: Once, transfer: str, body: Mapping[str, Any]) -> Answer:
-    """Record that the receiver has the dossier, whether the pupil is placed, and what the dossier is used for."""
+    """Record that the receiver has the dossier, whether the pupil is placed, and what the dossier is used for.
 
-    def work(act: Act) -> Answer:
-        row = of_side(act.session, caller, transfer, "receiver")
+    It may be said again where it was wrong, each time with its entry. Terms count from the first time.
+    """
+
+    def work(act: Act) -> Answer | RequestRefused:
+        row = still_open(of_side(act.session, caller, transfer, "receiver"))
+        went = select(Release.index).where(Release.transfer == row.id, Release.outcome.is_distinct_from("aborted"))
+        if act.session.scalar(went.limit(1)) is None:
+            return RequestRefused("NOTHING_RELEASED", 409, "Nothing of this transfer was released to you yet.")
         row.received_at, row.placed = row.received_at or act.now, body["placed"]
         row.used_for = ",".join(sorted(body.get("used_for", []))) or row.used_for
-        _logged(act, Did.ACKNOWLEDGED, caller, row, tell_receiver(act.session, row, "granted", "actor", "terms"))
+        told = tell_receiver(act.session, row, "granted", "actor", "terms")
+        _logged(act, Did.ACKNOWLEDGED, caller, row, told, placed=row.placed, used_for=row.used_for)
         return {"transfer": row.id, "received_at": time(row.received_at), "placed": row.placed}
 
     pupil = pupil_of(parts, caller, transfer)
@@ -222,7 +240,7 @@ def page(session: Session, caller: Caller, side: str, cursor: str | None) -> tup
     if cursor is not None:
         after = session.get(Transfer, cursor)
         if after is None or getattr(after, side) != caller.school:
-            raise not_found()
+            raise NotTheirs
         wanted = wanted.where(tuple_(Transfer.opened_at, Transfer.id) < (after.opened_at, after.id))
     rows = list(session.scalars(wanted.order_by(Transfer.opened_at.desc(), Transfer.id.desc()).limit(PAGE + 1)))
     return rows[:PAGE], rows[PAGE - 1].id if len(rows) > PAGE else None
@@ -243,13 +261,13 @@ def _terms(row: Transfer) -> dict[str, JSON]:
     return {"school": row.sender, "transfer": row.id, **{name: getattr(row, name) for name in names}}
 
 
-def _logged(act: Act, did: Did, caller: Caller, row: Transfer, told: Mapping[str, Told]) -> Appended:
+def _logged(act: Act, did: Did, caller: Caller, row: Transfer, told: Mapping[str, Told], **more: JSON) -> Appended:
     return record(
         act,
         did,
         staff(caller),
         outcome="granted",
-        terms=_terms(row) | {"school": caller.school},
+        terms=_terms(row) | {"school": caller.school} | more,
         boards=boards_of(act.session, row),
         told=told,
         pupil=row.pupil,

@@ -19,9 +19,10 @@ from webargs.flaskparser import FlaskParser
 
 from crypto.encoding import json_load
 from crypto.errors import EncodingRefused
+from handover.attempts import note_attempt
 from handover.callers import request_key, use_nonce
 from handover.dpos import dpo_key
-from handover.errors import RequestRefused
+from handover.errors import NotTheirs, RequestRefused
 from handover.idempotency import Once
 from handover.logs import log
 from handover.parts import Caller, Examiner, Parts
@@ -167,7 +168,11 @@ def signed(action: Action) -> Callable[[Callable[P, R]], Callable[P, R]]:
             if not may(role, action):
                 raise RequestRefused("ROLE_REFUSED", 403, f"The role {role} may not do this; see handover/roles.py.")
             g.caller = Caller(key.school, key.board, staff, role)
-            return view(*args, **kwargs)
+            try:
+                return view(*args, **kwargs)
+            except NotTheirs:
+                note_attempt(parts(), g.caller, str(action))
+                raise
 
         documented: Callable[P, R] = Blueprint.doc(security=[{"signature": []}], responses=SIGNED_ERRORS)(guarded)
         documented.action = action  # type: ignore[attr-defined]  # the access matrix of the tests reads it

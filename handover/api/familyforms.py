@@ -53,12 +53,13 @@ class QuestionShown(Schema):
 class Said(Schema):
     """The events that were recorded, and the journal's checkpoint that holds them.
 
-    `opened` is what a withdrawal came too late for.
+    `opened` is what a withdrawal came too late for, `waits` what an objection keeps here until it is decided.
     """
 
     events = texts()
     checkpoint = string()
     opened = texts()
+    waits = texts()
 
 
 class SchoolNamed(Schema):

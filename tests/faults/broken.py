@@ -13,9 +13,8 @@ from consent.journal import Act
 from consent.rule import Granted, Refused, decide
 from consent.terms import Section
 from handover.accesslog import Did, record, staff
-from handover.bundles import newest
+from handover.bundles import newest, question_of
 from handover.parts import Caller, Parts
-from handover.release import question_of
 from handover.tables import Transfer
 from handover.transfers import boards_of, policy_of
 

@@ -27,7 +27,11 @@ from consent.tables import (
 )
 from crypto.keys import SignKey
 from handover.accesslog import SERVICE, Did, record
+from handover.idempotency import Once
+from handover.parts import Caller
+from handover.roles import Role
 from handover.tables import Bundle, BundleSection, KeyLogEntry, Transfer
+from handover.transfers import cancel
 from tests.faults import owner
 from tests.faults.finders import (
     NAME,
@@ -35,7 +39,7 @@ from tests.faults.finders import (
     House,
 )
 from tests.faults.lived import Scene
-from tests.handover.story import OTHER, PO_TOO
+from tests.handover.story import OTHER, PO, PO_TOO
 
 Tried = Callable[[House, Scene], None]
 
@@ -216,6 +220,13 @@ def another_pupil(house: House, scene: Scene) -> None:
     owner.set_(house.main, Transfer, core(Transfer).c.id == scene.transfer, pupil=to)
 
 
+def cancellation_taken_back(house: House, scene: Scene) -> None:
+    """Let the sender cancel, and write into the row that it didn't."""
+    sender = Caller(PO, "po-noord", "s-1", Role.PRINCIPAL)
+    cancel(house.parts, sender, Once(PO, "cancel", "k" * 16, bytes(32)), scene.transfer)
+    owner.set_(house.main, Transfer, core(Transfer).c.id == scene.transfer, cancelled_at=None)
+
+
 def transfer_of(scene: Scene) -> str:
     return scene.transfer
 
@@ -312,6 +323,7 @@ CASES: dict[str, Tried] = {
     },
     "transfer's pupil": another_pupil,
     "transfer's policy": another_policy,
+    "transfer's cancellation": cancellation_taken_back,
     "key log's newest entry taken out": key_log_cut,
     "key log's leaf": in_row(KeyLogEntry, "leaf", "idx", lambda scene: ONE),
     "key log's leaf, shown to a new school": shown_to_a_new_school,

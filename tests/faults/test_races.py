@@ -18,8 +18,8 @@ from consent.events import Event, Kind
 from consent.rule import Granted, decide
 from consent.terms import Section
 from handover.accesslog import Did
-from handover.bundles import newest
-from handover.release import FRESH, question_of
+from handover.bundles import newest, question_of
+from handover.release import FRESH
 from handover.tables import Transfer
 from handover.transfers import policy_of
 from tests.faults.broken import GATES

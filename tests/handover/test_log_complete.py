@@ -136,6 +136,12 @@ def sent(story: Story) -> Case:
     return story.case()
 
 
+def received(story: Story) -> Case:
+    case = story.agreed("okr")
+    case.ask("okr")
+    return case
+
+
 def lawful(story: Story) -> Case:
     """A transfer of a board that invokes the law."""
     story.region.choose("po-noord", "wettelijk")
@@ -418,7 +424,7 @@ STEPS: Final = (
     Step(("POST", f"{TRANSFER}/release"), releases(OTHER, "okr"), 404, ("attempt refused",)),
     Step(
         ("POST", f"{TRANSFER}/acknowledgement"),
-        on(VO, "/acknowledgement", {"received": True, "placed": True}, sent),
+        on(VO, "/acknowledgement", {"received": True, "placed": True}, received),
         200,
         ("acknowledged granted",),
     ),

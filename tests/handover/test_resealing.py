@@ -26,7 +26,7 @@ from tests.handover.loopback import Answer, Asked, as_json, service
 from tests.handover.region import LOG, RECEIVER, SENDER, Region
 from tests.handover.samples import PASSPHRASE, Desk, Ran, dossier_json, written
 from tests.handover.story import PO, VO
-from tests.region import Child
+from tests.region import Child, expect
 
 
 @dataclass
@@ -274,6 +274,7 @@ def test_what_was_received_or_cancelled_is_not_sealed_again(sender: Sender) -> N
     """Whoever has a dossier already needs no second copy of it on the way."""
     received, cancelled = sender.sent(), sender.sent()
     region = sender.live.story.region
+    expect(region.release(VO, received, "okr"), 200).get_data()
     region.post(VO, f"/v1/transfers/{received}/acknowledgement", {"received": True, "placed": None})
     region.post(PO, f"/v1/transfers/{cancelled}/cancel", {})
     sender.live.rotate(VO)

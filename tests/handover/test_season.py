@@ -95,7 +95,8 @@ def test_an_invitation_that_has_ended_is_shown_as_ended(case: Case) -> None:
 
 
 def test_a_transfer_that_is_cancelled_or_received_is_out_of_the_season(lite: Story) -> None:
-    cancelled, received = (lite.case(bundle=False) for _ in range(2))
+    cancelled, received = lite.case(bundle=False), lite.agreed("okr")
+    received.ask("okr")
     lite.region.post(PO, f"{cancelled.path}/cancel", {})
     lite.region.post(VO, f"{received.path}/acknowledgement", {"received": True, "placed": None})
     assert listed(lite) == {"transfers": [], "next": None}

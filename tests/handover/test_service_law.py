@@ -138,6 +138,34 @@ def test_an_objection_that_was_decided_against_lets_them_go_and_is_decided_once(
     case.ask("okr")
 
 
+def test_the_same_objection_again_keeps_nothing_here_and_its_maker_is_told(objected: tuple[Case, str]) -> None:
+    """Else one parent could keep a file here for good, by objecting after each decision."""
+    case, event = objected
+    decide(case, event, upheld=False)
+    again = case.family("objection", 0, sections=["okr", "lvs"], reason="Toch niet.")
+    assert again["waits"] == ["lvs"]
+    case.ask("okr")
+    case.refused("OBJECTION_OPEN", "lvs")
+    assert len(case.for_sender()["objections"]) == 2
+    assert case.family("objection", 1, sections=["okr"], reason="Ik ook niet.")["waits"] == ["okr"]
+    case.refused("OBJECTION_OPEN")
+
+
+def test_a_newer_version_is_objected_to_anew(objected: tuple[Case, str]) -> None:
+    case, event = objected
+    decide(case, event, upheld=False)
+    case.send()
+    assert case.family("objection", 0, sections=["okr"], reason="Nog steeds niet.")["waits"] == ["okr"]
+    assert case.why("okr") in ("OBJECTION_OPEN", "INZAGE_OTHER_VERSION")
+    assert [one["upheld"] for one in case.for_sender()["objections"]] == [False, None]
+
+
+def test_before_there_is_a_file_each_objection_waits(lawful: Story) -> None:
+    case = lawful.case(sections=("okr",), bundle=False)
+    for _ in range(2):
+        assert case.family("objection", 0, sections=["okr"], reason="Nee.")["waits"] == ["okr"]
+
+
 def test_an_objection_is_decided_by_the_school_it_was_made_to(objected: tuple[Case, str]) -> None:
     """A8, A11: not by another location of the board, not on another transfer, not by a stranger."""
     case, event = objected
