@@ -131,27 +131,29 @@ def read_head(line: bytes) -> Head:
         raise Unreadable(_NO_EXPORT)
     later = _read_later(head.pop("later")) if "later" in head else ()
     board, origin, newest = head.pop("board", None), head.pop("origin", None), head.pop("newest", None)
-    named = isinstance(origin, str) and origin and (board is None or isinstance(board, str))
-    if not named or not _are_numbers(newest, board) or canon(head) != _REST:
+    if not isinstance(origin, str) or not origin or not _are_numbers(newest, board) or canon(head) != _REST:
         raise Unreadable(_NO_EXPORT)
-    return Head(cast(str, origin), cast("str | None", board), later, cast("dict[str, int]", newest))
+    return Head(origin, cast("str | None", board), later, cast("dict[str, int]", newest))
 
 
 def _are_numbers(newest: JSON, board: JSON) -> bool:
     """Tell whether these are boards' newest numbers, in a board's export its own alone."""
-    if not isinstance(newest, dict) or (board is not None and list(newest) != [board]):
-        return False
-    return all(type(number) is int and number >= 0 for number in newest.values())
+    return (
+        isinstance(newest, dict)
+        and (board is None or list(newest) == [board])
+        and all(type(number) is int and number >= 0 for number in newest.values())
+    )
 
 
 def _read_later(value: JSON) -> tuple[tuple[int, str], ...]:
     """Read the names that a log took after its first one, with the index from which each holds; raises `Unreadable`."""
+    given = value if isinstance(value, list) else []
     pairs = tuple(
         (each[0], each[1])
-        for each in (value if isinstance(value, list) else [])
+        for each in given
         if isinstance(each, list) and len(each) == 2 and type(each[0]) is int and isinstance(each[1], str)
     )
     begins = [first for first, _ in pairs]
-    if isinstance(value, list) and 0 < len(pairs) == len(value) and begins == sorted(set(begins)) and begins[0] >= 0:
+    if 0 < len(pairs) == len(given) and begins == sorted(set(begins)) and begins[0] >= 0:
         return pairs
     raise Unreadable("its head names the log's later names in another way")

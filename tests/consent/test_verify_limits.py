@@ -5,7 +5,9 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+import zstandard
 
+from consent.exported import LINE_MAX, WINDOW_MAX
 from consent.exported_tree import WAITING_MAX, Tree
 from consent.findings import Findings
 from consent.verify import verify_export
@@ -69,4 +71,40 @@ def test_a_board_may_see_who_acted_and_the_terms(tmp_path: Path) -> None:
     lost = replace(heard, gone=("subject", "actor", "terms"))
     assert found(tmp_path / "export", export(lost, board="board-b")) == [
         "entry 0: its actor, terms neither opens nor was erased"
+    ]
+
+
+def test_a_line_may_have_four_million_bytes_and_not_one_more(tmp_path: Path) -> None:
+    assert LINE_MAX == 4_000_000
+    short = len(Line(terms={"x": ""}).printed(0))
+    longest = Line(terms={"x": "a" * (LINE_MAX - short)})
+    assert len(longest.printed(0)) == LINE_MAX
+    assert found(tmp_path / "export", export(longest)) == []
+    longer = Line(terms={"x": "a" * (LINE_MAX - short + 1)})
+    assert found(tmp_path / "export", export(longer)) == [
+        "entry 0: its line is cut short or too long; nothing after it was read"
+    ]
+
+
+def packed(data: bytes, window: int) -> bytes:
+    """Compress as a stream, with a window of 2 to this power bytes."""
+    settings = zstandard.ZstdCompressionParameters(window_log=window, write_content_size=False)
+    packing = zstandard.ZstdCompressor(compression_params=settings).compressobj()
+    return packing.compress(data) + packing.flush()
+
+
+def test_an_export_may_be_compressed_in_pieces_but_not_with_a_larger_window(tmp_path: Path) -> None:
+    assert WINDOW_MAX == 1 << 23
+    head, *rest = export(FIRST)
+    pieces = [zstandard.compress(head), packed(b"".join(rest), 23)]
+    assert found(tmp_path / "export", pieces) == []
+    assert found(tmp_path / "export", [packed(head + b"".join(rest), 24)]) == [
+        "the file can't be decompressed; nothing after it was read"
+    ]
+
+
+def test_no_later_name_holds_from_before_the_start(tmp_path: Path) -> None:
+    lines = export(FIRST, later=[[-1, "b/journal"], [1, "c/journal"]])
+    assert found(tmp_path / "export", lines) == [
+        "its head names the log's later names in another way; nothing after it was read"
     ]
