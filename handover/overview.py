@@ -49,13 +49,14 @@ def _writers(found: Answer) -> Iterator[tuple[str, str, str]]:
 
 def _show(parts: Parts, session: Session, caller: Caller, row: Transfer) -> Answer:
     history = parts.ledger.history(session, row.pupil)
-    lasting = confirmed(history.known, parts.journal.first)
+    chain = successors(history.known)
+    applied = [e for e in confirmed(history.known, parts.journal.first) if e.kind is Kind.APPLIED]
     shared: dict[str, Any] = {
         "transfer": row.id,
         "route": row.route,
         "purpose": row.purpose,
         "state": "open" if row.cancelled_at is None else "cancelled",
-        "applied": any(event.kind is Kind.APPLIED and event.receiver == row.receiver for event in lasting),
+        "applied": any(present_code(event.receiver, chain) == row.receiver for event in applied),
         "opened_at": time(row.opened_at),
     }
     if caller.school == row.sender:

@@ -203,6 +203,7 @@ def test_what_a_family_said_of_a_school_counts_for_the_school_that_it_became(lit
     after = region.transfer(child, PO, new, sections=("okr",), applied=False)
     decisions = {transfer: region.show(PO, transfer)["decisions"]["okr"]["reason"] for transfer in (before, after)}
     assert decisions == {before: "NOT_APPLIED", after: None}
+    assert [region.show(PO, transfer)["applied"] for transfer in (before, after)] == [False, True]
     token = region.invite(PO, after, child.persons[0])
     rows = region.family("log", {"token": token})["rows"]
     assert any("andere code" in row["nl"] and row["kind"] == "successor" for row in rows)
