@@ -102,7 +102,6 @@ TEXTS: Final = {
         (
             "Een rechter heeft beslist in plaats van iemand die meebeslist over de overstap van uw kind.\n"
             "De school heeft dat vastgelegd. Twee medewerkers hebben de beslissing van de rechter gezien.\n"
-            "Bent u zelf de leerling? Dan gaat het om uw eigen gegevens.\n"
             "Klopt er iets niet? Bel meteen de school, of ga naar {origin}.\n"
             "U kunt ook naar de functionaris gegevensbescherming (FG) van het schoolbestuur gaan.\n"
         ),
