@@ -23,8 +23,8 @@ LINE_MAX = 4_000_000
 WINDOW_MAX = 1 << 23
 """Bytes that decompressing may look back over; an export asks for a quarter of it."""
 
-HASH, LEAF = slice(9, 73), slice(83, 279)
-"""Where hash and leaf stand in the line of an entry."""
+HASH_END, LEAF = 73, slice(83, 279)
+"""Where the hash ends and where the leaf stands in the line of an entry."""
 
 _ZSTD = bytes.fromhex("28b52ffd")
 _BUFFER = 1 << 18  # a line crosses the end of a small buffer too often

@@ -25,7 +25,7 @@ from pathlib import Path
 
 from consent.entry import ROLLBACK
 from consent.erased import BODY
-from consent.exported import HASH, LEAF, Head, Unreadable, lines_of, read_head, read_line, whole
+from consent.exported import HASH_END, LEAF, Head, Unreadable, lines_of, read_head, read_line, whole
 from consent.exported_entry import AnotherForm, read_entry
 from consent.exported_erasures import Erasures
 from consent.exported_tree import Tree
@@ -123,7 +123,7 @@ class _Reading:
 
     def _own_or_other(self, line: bytes) -> None:
         """Read an entry, or count that of another board, of which there is nothing but the hash."""
-        if not line.startswith(_OTHER, HASH.stop):
+        if not line.startswith(_OTHER, HASH_END):
             self._entry(line)
             return
         hashed = self._stated(_BARE.fullmatch(whole(line)))

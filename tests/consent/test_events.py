@@ -82,6 +82,51 @@ def test_every_other_spelling_of_a_value_is_refused(spoilt):
         read(terms | {name: value}, Kind[kind], None if kind in NO_PUPIL else PUPIL)
 
 
+NOTICE = {"id": "n" * 64, "version": 1, "language": "nl", "sha256": "5" * 64}
+CHOICE = {"kind": "wettelijk", "waiting_days": 0, "consent_level": 1, "explicit_level": 3}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "value"),
+    [
+        ("GRANT", "key", "k" * 128),
+        ("GRANT", "article", " " * 119 + "~"),
+        ("GRANT", "witness", "w" * 80),
+        ("GRANT", "notice", NOTICE),
+        ("GRANT", "notice", NOTICE | {"version": 2**31}),
+        ("POLICY", "policy", CHOICE),
+        ("POLICY", "policy", CHOICE | {"waiting_days": 366}),
+        ("INZAGE", "versions", {"okr": "v" * 64}),
+        ("COURT", "stands_for", "p" * 64),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_the_smallest_and_the_largest_value_are_read_and_printed_the_same(kind, name, value):
+    terms = next(row["terms"] for row in STORED if row["kind"] == kind and name in row["terms"]) | {name: value}
+    event = read(terms, Kind[kind], None if kind in NO_PUPIL else PUPIL)
+    assert event.to_terms() == terms
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "value"),
+    [
+        ("POLICY", "policy", CHOICE | {"waiting_days": 367}),
+        ("POLICY", "policy", CHOICE | {"waiting_days": -1}),
+        ("GRANT", "notice", NOTICE | {"version": 2**31 + 1}),
+        ("GRANT", "notice", NOTICE | {"id": "n" * 65}),
+        ("GRANT", "article", "a" * 121),
+        ("GRANT", "article", ""),
+        ("GRANT", "witness", "w" * 81),
+        ("GRANT", "key", "k" * 129),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_nothing_beyond_is_read(kind, name, value):
+    terms = next(row["terms"] for row in STORED if row["kind"] == kind and name in row["terms"]) | {name: value}
+    with pytest.raises(EventRefused, match=f"^{name}: not of its form$"):
+        read(terms, Kind[kind], None if kind in NO_PUPIL else PUPIL)
+
+
 @pytest.mark.parametrize("terms", [None, [], "v", 1, {}, {"v": "1"}, {"v": True}, {"v": 1.0}, {"v": None}])
 def test_what_isn_t_terms_is_refused(terms):
     with pytest.raises(EventRefused, match="v: missing"):
