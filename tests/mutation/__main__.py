@@ -32,7 +32,7 @@ TESTS = {
     "consent/guardians.py": ["tests/consent/test_guardians.py", RULE[0], "tests/consent/test_ledger.py"],
     "consent/ledger.py": ["tests/consent/test_ledger.py"],
     "crypto/encoding.py": ["tests/crypto/test_encoding.py"],
-    "crypto/manifest.py": BUNDLE,
+    "crypto/manifest.py": ["tests/crypto/test_manifest.py", *BUNDLE],
     "crypto/bundle.py": BUNDLE,
     "consent/fields.py": EVENTS,
     "consent/events.py": EVENTS,
