@@ -108,3 +108,19 @@ def test_no_later_name_holds_from_before_the_start(tmp_path: Path) -> None:
     assert found(tmp_path / "export", lines) == [
         "its head names the log's later names in another way; nothing after it was read"
     ]
+
+
+def test_what_can_not_be_read_keeps_its_place_among_what_is_erased(tmp_path: Path) -> None:
+    strange, gone = Line(boards={}, version=2), Line(0x27, 2, boards={}).erased()
+    for erased in ([0], [1], [0, 1]):
+        terms = {"actors": [], "erased": erased}
+        left = gone if 1 in erased else Line(0x27, 2, boards={})
+        lines = export(strange, left, Line(0x11, 3, "erasure", boards={}, terms=terms))
+        assert found(tmp_path / "export", lines) == ["entry 0: its line isn't an entry of this format"]
+
+
+def test_a_list_is_no_checkpoint(tmp_path: Path) -> None:
+    head, line, _ = export(FIRST)
+    assert found(tmp_path / "export", [head, line, b'["checkpoint"]\n']) == [
+        "entry 1: its line isn't an entry; nothing after it was read"
+    ]
