@@ -122,9 +122,7 @@ def _is_left_alone(parent: ast.AST, name: str, at: int | None, child: ast.AST) -
         return child.value is None or ast.unparse(child.value) == "None"  # what a function gives at its end anyway
     if isinstance(child, ast.AnnAssign) and ast.unparse(child.annotation).endswith("TypeAlias"):
         return True
-    if isinstance(child, ast.Assign) and (
-        (at is not None and _is_alias(child)) or ast.unparse(child.value)[:8] == "TypeVar("
-    ):
+    if isinstance(child, ast.Assign) and ((at is not None and _is_alias(child)) or _is_naming(child)):
         return True
     is_cast = isinstance(parent, ast.Call) and ast.unparse(parent.func) == "cast"
     return is_cast and name == "args" and at == 0
@@ -133,6 +131,11 @@ def _is_left_alone(parent: ast.AST, name: str, at: int | None, child: ast.AST) -
 def _is_alias(node: ast.Assign) -> bool:
     """Tell whether this names a type, as `_Found = tuple[...]` does."""
     return isinstance(node.value, ast.Subscript | ast.BinOp) and ast.unparse(node.targets[0])[:2].strip("_").isupper()
+
+
+def _is_naming(node: ast.Assign) -> bool:
+    """Tell whether this only repeats names, for type checkers and those who import everything."""
+    return ast.unparse(node.targets[0]) == "__all__" or ast.unparse(node.value).startswith("TypeVar(")
 
 
 @singledispatch
