@@ -157,7 +157,7 @@ def parse_leaf(data: bytes, index: int) -> Leaf:
     """Read the leaf at an index; raises `IntegrityBroken`."""
     if len(data) != LEAF_SIZE or data[0] != VERSION:
         raise IntegrityBroken("not a leaf of version 1", index)
-    return Leaf(data[1], data[2:34], data[34:66], data[66:98])
+    return Leaf(data[1], data[2:34], data[34:66], data[66:])
 
 
 def commitment(part: str, salted: bytes) -> bytes:

@@ -81,6 +81,8 @@ def test_each_part_is_canonical_json_behind_a_salt_of_its_own() -> None:
         assert list(parts) == list(PARTS)
         for part, salted in parts.items():
             assert salted[32:] == json.dumps(VALUES[part], separators=(",", ":"), sort_keys=True).encode()
+    whole = print_parts(ENTRY, 5, BOARDS, AT.replace(microsecond=0))["terms"]
+    assert b'"at":"2027-03-01T12:00:00.000000+00:00"' in whole
     again = print_parts(ENTRY, 5, BOARDS, AT)
     assert len({salted[:32] for made in (parts, again) for salted in made.values()}) == 6
 
