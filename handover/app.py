@@ -11,7 +11,20 @@ from flask import Flask, Response, g, request
 from flask_smorest import Api
 
 from handover import logs
-from handover.api import audit, emergency, errors, family, journal, pupils, rights, schemas, schools, season, transfers
+from handover.api import (
+    audit,
+    emergency,
+    errors,
+    family,
+    journal,
+    proposals,
+    pupils,
+    rights,
+    schemas,
+    schools,
+    season,
+    transfers,
+)
 from handover.bundles import finish_shredding
 from handover.freezing import missing
 from handover.outbox import deliver
@@ -70,7 +83,7 @@ def create_app(parts: Parts | None = None) -> Flask:
     app.config.update(OPENAPI, MAX_CONTENT_LENGTH=None, PROPAGATE_EXCEPTIONS=False, TRUSTED_HOSTS=None)
     app.extensions["handover"] = parts or assemble(load())
     made = ProblemApi(app)
-    for door in (schools, journal, pupils, transfers, emergency, season, family, rights, audit):
+    for door in (schools, journal, pupils, transfers, emergency, season, proposals, family, rights, audit):
         made.register_blueprint(door.blueprint)
     errors.register(app)
     app.before_request(_start)

@@ -1,7 +1,7 @@
 """The sending school's client for what its staff do where the ordinary way isn't enough.
 
-Emergencies by two, answers on paper, a court's ruling, a receiver's new code, and the season's list of who hasn't
-answered.
+What takes two (emergencies, answers on paper, lifting holds and restrictions, erasing), a court's ruling, a receiver's
+new code, and the season's list of who hasn't answered.
 """
 
 import hashlib
@@ -13,8 +13,9 @@ from urllib.parse import quote
 from consent.fields import print_time
 from crypto.encoding import JSON, Printable, record, text
 from crypto.errors import EncodingRefused
-from handover.answers import odd
+from handover.answers import ServiceRefused, odd
 from handover.client import Client, path_id
+from handover.proposed import Matter, Proposed, checked
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +26,17 @@ class Paper:
     answers: Mapping[str, str]
     notice: str
     scan: str
-    witness: str
     collected: str
     signed_on: date
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A proposal that waits for a second person; who made it (`yours`) can't be that."""
+
+    proposed: Proposed
+    lapses_at: str
+    yours: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +63,8 @@ class AssistingClient(Client):
         return self._json("POST", f"/v1/transfers/{path_id(transfer)}/emergency", body)
 
     def emergencies(self, transfer: str) -> dict[str, JSON]:
-        """Get what is proposed and what was confirmed."""
+        """Get what was confirmed."""
         return self._json("GET", f"/v1/transfers/{path_id(transfer)}/emergency")
-
-    def confirm(self, transfer: str, proposal: str) -> dict[str, JSON]:
-        """Confirm what a colleague proposed."""
-        return self._json("POST", f"/v1/transfers/{path_id(transfer)}/emergency/{path_id(proposal)}/confirm", {})
 
     def end(self, transfer: str, event: str) -> dict[str, JSON]:
         """End an emergency release before its time."""
@@ -77,18 +82,55 @@ class AssistingClient(Client):
             raise odd()
         return words
 
-    def take_over(self, transfer: str, paper: Paper) -> dict[str, JSON]:
-        """Record somebody's answer from paper."""
+    def record_paper(self, transfer: str, paper: Paper) -> dict[str, JSON]:
+        """Record somebody's answer from paper; a colleague has to confirm it."""
         body: Printable = {
             "person": paper.person,
             "answers": dict(paper.answers),
             "notice": paper.notice,
             "scan": paper.scan,
-            "witness": paper.witness,
             "collected": paper.collected,
             "signed_on": paper.signed_on.isoformat(),
         }
         return self._json("POST", f"/v1/transfers/{path_id(transfer)}/paper", body)
+
+    def hold(self, pupil: str, ground: str, until: datetime | None) -> dict[str, JSON]:
+        """Hold everything of a pupil back from destruction, up to a moment or until it is lifted."""
+        ends: dict[str, Printable] = {} if until is None else {"until": print_time(until)}
+        return self._json("POST", f"/v1/pupils/{path_id(pupil)}/holds", {"ground": ground, **ends})
+
+    def holds(self, pupil: str) -> dict[str, JSON]:
+        """Get the holds of a pupil."""
+        return self._json("GET", f"/v1/pupils/{path_id(pupil)}/holds")
+
+    def lift_hold(self, pupil: str, hold: str, ground: str) -> dict[str, JSON]:
+        """Propose to lift a hold; a colleague has to confirm it."""
+        path = f"/v1/pupils/{path_id(pupil)}/holds/{path_id(hold)}/lifting"
+        return self._json("POST", path, {"ground": ground})
+
+    def proposals(self) -> Iterator[Waiting]:
+        """List what waits for a second person of the school, each checked to be what its id stands for; all pages."""
+        for row in self._pages("/v1/proposals?", "proposals"):
+            try:
+                said = record(row, "proposal", "content", "lapses_at", "yours")
+                proposed = checked(said["content"], text(said["proposal"]))
+                yield Waiting(proposed, text(said["lapses_at"]), said["yours"] is True)
+            except EncodingRefused:
+                raise odd() from None
+
+    def confirm(self, proposal: str, *matters: Matter) -> tuple[Proposed, dict[str, JSON]]:
+        """Confirm a colleague's proposal on one of these matters; gives what it says, and what came of it.
+
+        Raises ServiceRefused where no such proposal waits: what it says is looked at and checked first.
+        """
+        found = next((each.proposed for each in self.proposals() if each.proposed.id == proposal), None)
+        if found is None or found.matter not in matters:
+            raise ServiceRefused("NOT_FOUND", 404, "no such proposal waits here; see `handover proposal list`")
+        return found, self._json("POST", f"/v1/proposals/{path_id(proposal)}/confirm", {})
+
+    def withdraw(self, proposal: str) -> dict[str, JSON]:
+        """Take one's own proposal back."""
+        return self._json("POST", f"/v1/proposals/{path_id(proposal)}/withdrawal", {})
 
     def take_down(self, transfer: str, ruling: CourtRuling) -> dict[str, JSON]:
         """Record what a court decided in the place of a holder."""

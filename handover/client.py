@@ -291,13 +291,12 @@ class Client(PublicClient):
         return self._pages("/v1/requests?", "requests")
 
     def decide_request(self, request: str, decision: Mapping[str, Printable]) -> dict[str, JSON]:
-        """Decide on a request for correction or erasure: ruling and reason, perhaps article and second."""
+        """Decide on a request for correction or erasure: ruling and reason, perhaps the article."""
         return self._json("POST", f"/v1/requests/{path_id(request)}/decision", dict(decision))
 
-    def lift_restriction(self, request: str, reason: str, second: str) -> dict[str, JSON]:
-        """End the restriction that a request brought with it."""
-        body: Printable = {"reason": reason, "second": second}
-        return self._json("POST", f"/v1/requests/{path_id(request)}/lifting", body)
+    def lift_restriction(self, request: str, reason: str) -> dict[str, JSON]:
+        """Propose to end the restriction that a request brought with it; a colleague has to confirm it."""
+        return self._json("POST", f"/v1/requests/{path_id(request)}/lifting", {"reason": reason})
 
     def acknowledge(self, transfer: str, placed: bool | None, used_for: Sequence[str] | None) -> dict[str, JSON]:
         """Confirm receipt; `placed` is None while that isn't known."""

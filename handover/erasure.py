@@ -64,7 +64,7 @@ def erase(parts: Parts, act: Act, pupil: str, actor: Actor, ground: str) -> Eras
     record(act, Did.DESTROYED, actor, outcome="granted", terms=terms, boards=[board])
     transfers = session.scalars(select(Transfer.id).where(Transfer.pupil == pupil)).all()
     stores, objects = forget_transfers(act, transfers)
-    for table in (Message, Person):
+    for table in (Message, Person, Proposal):
         session.execute(delete(table).where(table.pupil == pupil))
     return Erased(pupil, erased.index, stores, objects)
 

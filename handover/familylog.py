@@ -34,7 +34,7 @@ from handover.transfers import boards_of, time
 
 PAGE: Final = 50
 _CLOSES: Final = frozenset({Did.DELIVERED, Did.ABORTED, Did.UNKNOWN})
-_DONE: Final = frozenset({None, "granted", "paper"})
+_DONE: Final = frozenset({None, "granted"})
 """Outcomes of what was done; every other one is why it wasn't."""
 
 _ABOUT_ONE: Final = frozenset({Did.ADDRESS_CHANGED, Did.WORDS_SHOWN})

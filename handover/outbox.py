@@ -53,6 +53,15 @@ TEXTS: Final = {
             "U hoeft niets te doen. Wilt u weten wat het voor uw kind betekent? Ga naar {origin} of bel de school.\n"
         ),
     ),
+    "erased": (
+        "De school wist de gegevens van uw kind",
+        (
+            "De school heeft besloten om te wissen wat hier over uw kind staat. Iemand die meebeslist, vroeg daarom.\n"
+            "Wat een andere school al heeft, blijft daar. Wilt u weten waarom? Bel de school.\n"
+            "Bent u het er niet mee eens? U kunt naar de FG van het schoolbestuur, naar de Autoriteit "
+            "Persoonsgegevens of naar de rechter.\n"
+        ),
+    ),
     "custody": (
         "De school heeft vastgelegd wie over uw kind beslist",
         (
@@ -176,6 +185,16 @@ TEXTS: Final = {
             "Persoonsgegevens of naar de rechter.\n"
         ),
     ),
+    "restriction_lifting": (
+        "De school wil gegevens van uw kind weer gebruiken",
+        (
+            "Er is gevraagd om gegevens van uw kind stil te zetten. De school wil ze weer gaan gebruiken.\n"
+            "Dat gebeurt als een tweede medewerker het ermee eens is. Dan krijgt u weer bericht.\n"
+            "Wilt u weten waarom? Ga naar {origin} of bel de school.\n"
+            "Bent u het er niet mee eens? Laat het de school meteen weten. U kunt ook naar de FG van het "
+            "schoolbestuur, naar de Autoriteit Persoonsgegevens of naar de rechter.\n"
+        ),
+    ),
     "restriction_lifted": (
         "De gegevens van uw kind zijn niet meer stilgezet",
         (
@@ -277,6 +296,12 @@ def deliver(parts: Parts) -> int:
         if not ours and _has_ended(parts, row):
             path.unlink(missing_ok=True)
     return len(waiting)
+
+
+def waiting(act: Act, pupil: str, moment: datetime) -> bool:
+    """Tell whether something that was written about a pupil up to a moment hasn't left yet."""
+    row = select(Message.id).where(Message.pupil == pupil, Message.created_at <= moment).limit(1)
+    return act.session.scalar(row) is not None
 
 
 def forget(parts: Parts, pupil: str) -> None:

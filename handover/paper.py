@@ -1,9 +1,15 @@
 """Assisted consent: an answer on paper, or given in a meeting, that the school's staff take over for somebody.
 
-For families who don't answer online. Staff never enter an answer by themselves: it needs the scan of a signed paper on
-the present text, and a second member of staff as witness. A no counts at once. A yes counts only after a week, in which
-everybody concerned has been written to; whose paper it was gets a code of their own with it, and what somebody answers
-online goes before any paper: a later answer replaces it, and a paper yes is refused where an online one stands.
+For families who don't answer online. Staff never enter an answer by themselves: one records a signed paper on the
+present text with the hash of its scan, another confirms it, with the paper at hand, as its witness. Nothing counts
+before that, neither a yes nor a no: a single member of staff speaks for nobody, and who wants a no to count this minute
+withdraws online, or lets the second look at once. A no counts from the confirmation on. A yes counts only after a week
+from then, and everybody concerned is written to then: at the recording there would be nothing yet to object to, the day
+that is named might pass, and a mail about a paper that never counts teaches a family to pass over the one that does.
+
+Whose paper it was gets a code of their own with the mail, and what somebody answers online goes before any paper: a
+later answer replaces it, a paper yes is refused where an online answer stands, and a paper no where one was given since
+the paper was recorded.
 
 How surely somebody was recognised (`consent.terms.Level`): in a meeting two members of staff saw who signed, which is
 substantial; a paper that was handed in was signed unseen, which is low. The board's policy says what is enough.
@@ -21,21 +27,23 @@ from consent.fields import Shown
 from consent.guardians import AMSTERDAM, midnight, speakers
 from consent.journal import Act
 from consent.terms import Collected, Ground, Level, Purpose, Section
-from handover import notices
-from handover.accesslog import Did, record, staff
+from crypto.encoding import JSON
+from handover import notices, proposals
 from handover.errors import RequestRefused
-from handover.idempotency import Answer, Once, carry_out
+from handover.idempotency import Answer, Once
 from handover.invitations import issue
 from handover.notices import date_in_words
-from handover.outbox import deliver, post
+from handover.outbox import post
 from handover.parts import Caller, Parts
-from handover.people import same_person, told_at_once
+from handover.people import staff_actor, told_at_once
+from handover.proposals import Confirmed, Wanted
+from handover.proposed import Matter, Proposed
 from handover.question import notice_of, requirements, until
 from handover.tables import Transfer
 from handover.transfers import boards_of, of_side, policy_of, pupil_of, still_open, time
 
 DAYS_TO_OBJECT: Final = 7
-"""Whole days, after the day on which a paper was taken over, until a yes on it counts."""
+"""Whole days, after the day on which a paper was confirmed, until a yes on it counts."""
 
 _ANSWERED: Final = frozenset({Ground.CONSENT, Ground.EXPLICIT_CONSENT})
 LEVELS: Final = {Collected.PAPER: Level.LOW, Collected.MEETING: Level.SUBSTANTIAL}
@@ -59,40 +67,54 @@ def form(parts: Parts, caller: Caller, transfer: str) -> Answer:
     }
 
 
-def take_over(parts: Parts, caller: Caller, once: Once, transfer: str, body: Mapping[str, Any]) -> Answer:
-    """Record somebody's answer from paper, and write to everybody who is concerned."""
+def propose(parts: Parts, caller: Caller, once: Once, transfer: str, body: Mapping[str, Any]) -> Answer:
+    """Record what somebody's paper says, for a colleague to confirm with the paper at hand."""
+    said = {**body, "signed_on": body["signed_on"].isoformat()}
 
-    def work(act: Act) -> Answer | RequestRefused:
-        row = still_open(of_side(act.session, caller, transfer, "sender"))
-        policy = policy_of(parts, act.session, row)
-        known = parts.ledger.history(act.session, row.pupil).known
-        paper = _Paper(parts, act, caller, row, body, known, requirements(policy, row), notice_of(policy, row))
-        refused = paper.refused()
-        made = [] if refused else paper.recorded(once.key)
-        paper.log(refused, made)
-        if refused:
-            return refused
-        paper.tell()
-        return {"events": [event.id for event in made], "starts": time(starts(act.now))}
+    def look(act: Act) -> Mapping[str, JSON] | RequestRefused:
+        return _paper(parts, act, caller, transfer, said, act.now).refused() or {}
 
     pupil = pupil_of(parts, caller, transfer)
-    answer = carry_out(parts, once, lambda: parts.journal.act(pupil=pupil), work)
-    deliver(parts)
-    return answer
+    return proposals.propose(parts, caller, once, Wanted(Matter.PAPER, pupil, transfer, said), look)
+
+
+def take_over(parts: Parts, act: Act, caller: Caller, proposed: Proposed) -> Confirmed | RequestRefused:
+    """Take somebody's answer over as a colleague recorded it, and write to everybody who is concerned."""
+    paper = _paper(parts, act, caller, proposed.transfer or "", proposed.said, proposed.at)
+    if refused := paper.refused():
+        return refused
+    events = [event.id for event in paper.recorded(proposed.id)]
+    paper.tell()
+    return Confirmed({"events": events, "starts": time(starts(act.now))}, {"events": [*events]})
+
+
+def _paper(
+    parts: Parts, act: Act, caller: Caller, transfer: str, said: Mapping[str, Any], recorded_at: datetime
+) -> "_Paper":
+    row = still_open(of_side(act.session, caller, transfer, "sender"))
+    policy = policy_of(parts, act.session, row)
+    known = parts.ledger.history(act.session, row.pupil).known
+    needs, notice = requirements(policy, row), notice_of(policy, row)
+    return _Paper(parts, act, caller, row, said, recorded_at, known, needs, notice)
 
 
 @dataclass(frozen=True, slots=True)
 class _Paper:
-    """A paper that staff take over, within an act that holds the pupil's lock."""
+    """A paper that staff take over, within an act that holds the pupil's lock. `recorded_at`: by the first of two."""
 
     parts: Parts
     act: Act
     caller: Caller
     transfer: Transfer
     said: Mapping[str, Any]
+    recorded_at: datetime
     known: Sequence[Event]
     needs: Mapping[Section, Ground]
     notice: notices.Notice
+
+    @property
+    def signed_on(self) -> date:
+        return date.fromisoformat(self.said["signed_on"])
 
     @property
     def scope(self) -> Scope:
@@ -109,13 +131,11 @@ class _Paper:
     def refused(self) -> RequestRefused | None:
         """Say what keeps this paper from being taken over."""
         now = self.act.now
-        if same_person(self.said["witness"], self.caller.staff):
-            return _fault("SECOND_NEEDED", {"/witness": "A witness is somebody else than who takes the paper over."})
         if self.said["person"] not in speakers(self.known, self.transfer.pupil, now):
             return _fault("PERSON_UNKNOWN", {"/person": "Nobody who decides about this pupil now."})
         if self.said["notice"] != self.notice.sha256:
             return _fault("NOTICE_CHANGED", {"/notice": "Not the present text: let the present one be signed."})
-        if not _day(self.transfer.opened_at) <= self.said["signed_on"] <= _day(now):
+        if not _day(self.transfer.opened_at) <= self.signed_on <= _day(now):
             return _fault("INVALID", {"/signed_on": "Signed before it was asked, or after today."})
         if wrong := [name for name in self.said["answers"] if self.needs.get(Section(name)) not in _ANSWERED]:
             return _fault("SECTION_NOT_ASKED", {f"/answers/{name}": "This isn't asked in this way." for name in wrong})
@@ -127,19 +147,25 @@ class _Paper:
         return None
 
     def answered_online(self) -> list[Section]:
-        """Name the sections with a yes on the paper of which this person has ever said something online.
+        """Name the sections of which this person has said something online that goes before the paper.
 
-        Also where a paper came after that: else a no on paper would open the way for a yes on paper.
+        For a yes that is whatever was ever said, also where a paper came after that: else a no on paper would open the
+        way for a yes on paper. For a no it is what was said since the paper was recorded: the paper is older.
         """
         chain = successors(self.known)
-        said = {
-            section
+        online = [
+            event
             for event in self.known
             if event.by.person == self.said["person"] and event.kind in ANSWERS and scope_of(event, chain) == self.scope
             if event.collected is Collected.ONLINE
-            for section in event.sections or ()
-        }
-        return [section for section in self.named("yes") if section in said]
+        ]
+        since = [event for event in online if event.recorded_at > self.recorded_at]
+        return [
+            section
+            for answer, before in (("yes", online), ("no", since))
+            for section in self.named(answer)
+            if any(section in (event.sections or ()) for event in before)
+        ]
 
     def recorded(self, key: str) -> list[Event]:
         """Record what the paper says. It adds to what this person said of other sections, and takes nothing away."""
@@ -165,34 +191,14 @@ class _Paper:
             sender=self.scope.sender,
             receiver=self.scope.receiver,
             purpose=self.scope.purpose,
-            decided_at=midnight(self.said["signed_on"]),
+            decided_at=midnight(self.signed_on),
             notice=Shown(self.notice.id, notices.VERSION, notices.LANGUAGE, self.notice.sha256),
             collected=collected,
-            witness=f"{self.caller.school}.{self.said['witness']}",
+            witness=staff_actor(self.caller).person,
             scan=self.said["scan"],
             **fields,
         )
         return self.parts.ledger.record(self.act, draft, boards_of(self.act.session, self.transfer))
-
-    def log(self, refused: RequestRefused | None, made: Sequence[Event]) -> None:
-        """Log that a paper was taken over, or that somebody tried to."""
-        record(
-            self.act,
-            Did.PAPER_RECORDED,
-            staff(self.caller),
-            outcome=refused.code if refused else "paper",
-            terms={
-                "school": self.caller.school,
-                "transfer": self.transfer.id,
-                "person": self.said["person"],
-                "witness": f"{self.caller.school}.{self.said['witness']}",
-                "collected": self.said["collected"],
-                "events": [event.id for event in made],
-            },
-            boards=boards_of(self.act.session, self.transfer),
-            pupil=self.transfer.pupil,
-            sections=[section for section in Section if section in self.said["answers"]],
-        )
 
     def tell(self) -> None:
         """Write to everybody who can be reached; whose paper it was gets a code to answer with in person."""

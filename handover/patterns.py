@@ -94,7 +94,7 @@ PATTERNS: Final = (
         "paper",
         "An answer was taken over from paper or from a talk, not given by the family itself.",
         "Een antwoord is overgenomen van papier of uit een gesprek. Het gezin gaf het niet zelf door.",
-        frozenset({int(Did.PAPER_RECORDED)}),
+        frozenset({int(Did.PAPER_RECORDED), int(Did.PAPER_CONFIRMED)}),
     ),
     Pattern(
         "court",
@@ -238,7 +238,7 @@ def _emergency(found: Found, at: datetime) -> Iterator[Hit]:
 
 
 def _paper(found: Found, at: datetime) -> Iterator[Hit]:
-    if found.type == int(Did.PAPER_RECORDED):
+    if found.type in (Did.PAPER_RECORDED, Did.PAPER_CONFIRMED):
         yield from _alone(found, at)
 
 

@@ -65,8 +65,8 @@ def staff_actor(caller: Caller) -> Actor:
 
 
 def same_person(one: str, other: str) -> bool:
-    """Tell whether two pseudonyms are one person's: `S-1` is no second person beside `s-1`."""
-    return one.casefold() == other.casefold()
+    """Tell whether two pseudonyms are one person's: neither `S-1` nor ` s-1` is a second person beside `s-1`."""
+    return one.strip().casefold() == other.strip().casefold()
 
 
 def child_of(keystore: KeyStore, pupil: Pupil) -> Child:

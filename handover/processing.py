@@ -133,7 +133,7 @@ KEPT: Final[dict[Kept, tuple[str, str, str]]] = {
     Kept.STAFF_RECORD: ("welke medewerker of FG wat deed", "het eind van het kalenderjaar", "sleutel vernietigd"),
     Kept.INVITATION: ("uitnodiging", "het eind van de uitnodiging", "verwijderd"),
     Kept.MESSAGE: ("bericht dat niet is opgehaald", "het schrijven", "verwijderd"),
-    Kept.PROPOSAL: ("spoedverzoek dat niemand bevestigde", "het voorstel", "verwijderd"),
+    Kept.PROPOSAL: ("voorstel dat geen tweede medewerker bevestigde", "het voorstel", "verwijderd"),
     Kept.NONCE: ("kenmerk van een ondertekend verzoek", "het verzoek", "verwijderd"),
     Kept.ATTEMPT: ("telling van verzoeken om wat niet van de school is", "de minuut van vragen", "verwijderd"),
     Kept.IDEMPOTENCY: ("antwoord op een verzoek", "het antwoord", "verwijderd"),

@@ -209,7 +209,7 @@ TABLE: Final[dict[Kept, Row]] = {
         guarded=False,
     ),
     Kept.PROPOSAL: Row(
-        "an emergency release that no second person confirmed",
+        "what one member of staff proposed and no second one confirmed",
         _STORAGE,
         "the proposal",
         Term(7, Unit.DAY),

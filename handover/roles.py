@@ -45,6 +45,7 @@ class Action(StrEnum):
     HOLD_PUPIL = "hold_pupil"
     RECORD_COURT = "record_court"
     RECORD_SUCCESSOR = "record_successor"
+    CONFIRM_PROPOSAL = "confirm_proposal"
 
 
 _DESK = frozenset({Action.SEE_TRANSFERS, Action.CONFIRM_APPLICATION, Action.ACKNOWLEDGE})
@@ -66,6 +67,7 @@ _CARE = (
         Action.ASK_RELEASE,
         Action.RELEASE_IN_EMERGENCY,
         Action.RECORD_PAPER,
+        Action.CONFIRM_PROPOSAL,
         Action.SEE_REQUESTS,
     }
 )

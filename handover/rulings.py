@@ -5,7 +5,7 @@ when each receiver has a version made after the request; an erasure only by two,
 told of every decision, and the board's FG of what is due within a week or overdue, once each.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, timedelta
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from consent.entry import Opened
 from consent.events import Draft, Event, Kind
 from consent.journal import Act, Actor, Criteria
 from consent.tables import Pupil
-from consent.terms import Right, Ruling
+from consent.terms import Right, Role, Ruling
 from crypto.encoding import JSON
 from handover import erasure
 from handover.accesslog import BOOK, SERVICE, Did, record, staff
@@ -31,7 +31,9 @@ from handover.insight import words_about
 from handover.notices import date_in_words
 from handover.outbox import deliver, post, post_to_dpo
 from handover.parts import Caller, Parts
-from handover.people import reachable, same_person, staff_actor
+from handover.people import reachable, staff_actor, told_at_once
+from handover.proposals import Confirmed, Wanted, propose
+from handover.proposed import Matter, Proposed
 from handover.rights import print_asked, what_stops
 from handover.tables import Board, Transfer, Words
 from handover.transfers import boards_of, tell_receiver
@@ -70,64 +72,92 @@ def listing(parts: Parts, caller: Caller, before: int | None) -> Answer:
 def decide(parts: Parts, caller: Caller, once: Once, request: str, body: Mapping[str, Any]) -> Answer:
     """Record the school's decision on a request for correction or erasure, or that it needs longer; who asked is told.
 
-    Raises RequestRefused: for one that isn't there or isn't this school's, that needs no decision, that can't be
-    granted yet (NEW_VERSION_NEEDED, ERASURE_STOPPED), or can't be put off any more (TOO_LATE).
+    Granting an erasure takes two: it comes to a proposal. Raises RequestRefused: for one that isn't there or isn't this
+    school's, that needs no decision, that can't be granted yet (NEW_VERSION_NEEDED, ERASURE_STOPPED), that was decided
+    or can't be put off any more (TOO_LATE); and for an erasure in part (NOT_IN_PARTS).
     """
-    ruling = Ruling(body["ruling"])
+    if (told := earlier(parts, once)) is not None:
+        return told
+    with reading(parts.main) as session:
+        row, one = own(parts, session, caller, request)
+    if one.event.right is Right.ERASURE and body["ruling"] == Ruling.GRANTED:
+        return _propose_erasure(parts, caller, once, row, request, body)
 
     def work(act: Act) -> Answer:
-        row, one = _own(parts, act.session, caller, request)
-        if one.event.right not in _DECIDED:
-            raise RequestRefused("NOTHING_TO_DECIDE", 409, "This was answered at once, or is decided elsewhere.")
-        longer = due_after(one.event.recorded_at, EXTENDED)
-        if ruling is Ruling.EXTENDED and one.due <= act.now:
-            raise RequestRefused("TOO_LATE", 409, "The term is over; it can't be made longer any more.")
-        if ruling in (Ruling.GRANTED, Ruling.PARTLY):
-            _may_be_granted(parts, act, one, body)
-        draft = Draft(
-            kind=Kind.REQUEST_DECIDED,
-            key=f"ruling-{request}-{once.key}",
-            by=staff_actor(caller),
-            subject=row.pupil,
-            request=request,
-            ruling=ruling,
-            article=body.get("article"),
-            second=_second(caller, body),
-            valid_until=longer if ruling is Ruling.EXTENDED else None,
-        )
-        event = _record(parts, act, row, draft, body["reason"])
-        if ruling is Ruling.EXTENDED:
-            _tell(parts, act, one, "request_extended", until=date_in_words(longer))
-        else:
-            _tell(parts, act, one, "request_decided")
-        if one.event.right is Right.RECTIFICATION and ruling in (Ruling.GRANTED, Ruling.PARTLY):
-            _pass_on(act, caller, row.pupil)
-        return {"request": request, "event": event.id, "ruling": str(ruling)}
+        return _decide(parts, act, caller, once, request, body)
 
-    return _carried_out(parts, caller, once, request, work)
+    told = carry_out(parts, once, lambda: parts.journal.act(pupil=row.pupil), work)
+    deliver(parts)
+    return told
 
 
-def lift(parts: Parts, caller: Caller, once: Once, request: str, body: Mapping[str, Any]) -> Answer:
-    """End the restriction that came with a request, by two members of staff and with a reason; who asked is told."""
+def _decide(parts: Parts, act: Act, caller: Caller, once: Once, request: str, body: Mapping[str, Any]) -> Answer:
+    ruling, (row, one) = Ruling(body["ruling"]), own(parts, act.session, caller, request)
+    if one.event.right not in _DECIDED:
+        raise RequestRefused("NOTHING_TO_DECIDE", 409, "This was answered at once, or is decided elsewhere.")
+    if one.event.right is Right.ERASURE and ruling is Ruling.PARTLY:
+        where = {"/ruling": "Grant it, or refuse it and say in the reason what the family can do instead."}
+        raise RequestRefused("NOT_IN_PARTS", 422, "An erasure takes the whole record: nothing goes in part.", where)
+    longer = due_after(one.event.recorded_at, EXTENDED)
+    if ruling is Ruling.EXTENDED and one.due <= act.now:
+        raise RequestRefused("TOO_LATE", 409, "The term is over; it can't be made longer any more.")
+    passes_on = one.event.right is Right.RECTIFICATION and ruling in (Ruling.GRANTED, Ruling.PARTLY)
+    if passes_on:
+        _all_have_a_newer_version(act, one)
+    draft = Draft(
+        kind=Kind.REQUEST_DECIDED,
+        key=f"ruling-{request}-{once.key}",
+        by=staff_actor(caller),
+        subject=row.pupil,
+        request=request,
+        ruling=ruling,
+        article=body.get("article"),
+        valid_until=longer if ruling is Ruling.EXTENDED else None,
+    )
+    event = put_down(parts, act, row, draft, body["reason"])
+    if ruling is Ruling.EXTENDED:
+        tell(parts, act, one, "request_extended", until=date_in_words(longer))
+    else:
+        tell(parts, act, one, "request_decided")
+    if passes_on:
+        _pass_on(act, caller, row.pupil)
+    return {"request": request, "event": event.id, "ruling": str(ruling)}
 
-    def work(act: Act) -> Answer:
-        row, one = _own(parts, act.session, caller, request)
-        if one.restriction is None or one.closed is not None:
-            raise RequestRefused("NOTHING_TO_LIFT", 409, "There is no restriction here that holds.")
-        draft = Draft(
-            kind=Kind.RESTRICT,
-            key=f"lifted-{request}-{once.key}",
-            by=staff_actor(caller),
-            subject=row.pupil,
-            sections=one.restriction.sections,
-            withdraws=one.restriction.id,
-            second=_second(caller, body),
-        )
-        event = _record(parts, act, row, draft, body["reason"])
-        _tell(parts, act, one, "restriction_lifted")
-        return {"request": request, "event": event.id}
 
-    return _carried_out(parts, caller, once, request, work)
+def _propose_erasure(
+    parts: Parts, caller: Caller, once: Once, row: Transfer, request: str, body: Mapping[str, Any]
+) -> Answer:
+    """Propose that a request for erasure is granted: nothing is decided, and nobody told, before another agrees."""
+
+    def look(act: Act) -> Mapping[str, JSON] | RequestRefused:
+        return _may_be_erased(parts, act, own(parts, act.session, caller, request)[1]) or {}
+
+    said = {"request": request, "reason": body["reason"], "article": body.get("article")}
+    told = propose(parts, caller, once, Wanted(Matter.ERASURE, row.pupil, row.id, said), look)
+    return {"request": request, "ruling": str(Ruling.GRANTED), **told}
+
+
+def grant_erasure(parts: Parts, act: Act, caller: Caller, proposed: Proposed) -> Confirmed | RequestRefused:
+    """Grant an erasure as it was proposed, and tell who asked. The record goes when this is in the journal."""
+    said: Mapping[str, Any] = proposed.said
+    row, one = own(parts, act.session, caller, said["request"])
+    if refused := _may_be_erased(parts, act, one):
+        return refused
+    draft = Draft(
+        kind=Kind.REQUEST_DECIDED,
+        key=f"ruling-{proposed.id}",
+        by=staff_actor(caller),
+        subject=row.pupil,
+        request=said["request"],
+        ruling=Ruling.GRANTED,
+        article=said["article"],
+        second=proposed.by,
+    )
+    event = put_down(parts, act, row, draft, said["reason"])
+    tell(parts, act, one, "request_decided")
+    _tell_others(parts, act, one)
+    answer = {"request": said["request"], "event": event.id, "ruling": str(Ruling.GRANTED)}
+    return Confirmed(answer, {"event": event.id})
 
 
 def remind(parts: Parts) -> int:
@@ -148,7 +178,7 @@ def finish(parts: Parts) -> int:
     if is_frozen(parts):
         return 0
     granted = [pupil for _, pupil, one in _lately(parts) if _is_to_be_erased(one)]
-    return sum(_erase(parts, pupil, SERVICE) for pupil in granted)
+    return sum(erase(parts, pupil, SERVICE) for pupil in granted)
 
 
 # ---- finding requests
@@ -196,7 +226,7 @@ def _transfer_of(session: Session, request: str) -> Transfer | None:
     return None if words is None else session.get(Transfer, words.transfer)
 
 
-def _own(parts: Parts, session: Session, caller: Caller, request: str) -> tuple[Transfer, Asked]:
+def own(parts: Parts, session: Session, caller: Caller, request: str) -> tuple[Transfer, Asked]:
     """Give a request that the caller's school answers; raises the one answer for absent and foreign."""
     row = _transfer_of(session, request)
     if row is not None and row.sender == caller.school:
@@ -209,36 +239,32 @@ def _own(parts: Parts, session: Session, caller: Caller, request: str) -> tuple[
 # ---- deciding
 
 
-def _carried_out(
-    parts: Parts, caller: Caller, once: Once, request: str, work: Callable[[Act], Answer | RequestRefused]
-) -> Answer:
-    """Do it once under the pupil's lock, hand the messages over, and only then erase what was granted to be erased."""
-    if (told := earlier(parts, once)) is None:
-        with reading(parts.main) as session:
-            row, one = _own(parts, session, caller, request)
-        told = carry_out(parts, once, lambda: parts.journal.act(pupil=row.pupil), work)
-        deliver(parts)
-        if one.event.right is Right.ERASURE and told.get("ruling") == Ruling.GRANTED:
-            _erase(parts, row.pupil, staff(caller))
-    return told
+def _tell_others(parts: Parts, act: Act, one: Asked) -> None:
+    """Tell the others whom a record is about that it goes now, as far as they heard of the request: not a pupil's."""
+    if one.event.by.role is not Role.PUPIL:
+        for contact in told_at_once(parts, act, one.event.subject or "").values():
+            if contact.person != one.event.by.person:
+                post(parts, act, None, contact, "erased")
 
 
-def _may_be_granted(parts: Parts, act: Act, one: Asked, body: Mapping[str, Any]) -> None:
+def _all_have_a_newer_version(act: Act, one: Asked) -> None:
+    rows = _handed_out(act.session, one.event.subject or "")
+    old = [row.id for row in rows if row.cancelled_at is None and not _is_newer(act.session, row, one.event)]
+    if old:
+        where = {f"/transfers/{transfer}": "Its newest bundle is older than the request." for transfer in old}
+        raise RequestRefused("NEW_VERSION_NEEDED", 409, "Send each receiver a corrected version first.", where)
+
+
+def _may_be_erased(parts: Parts, act: Act, one: Asked) -> RequestRefused | None:
     pupil = one.event.subject or ""
-    if one.event.right is Right.RECTIFICATION:
-        rows = _handed_out(act.session, pupil)
-        old = [row.id for row in rows if row.cancelled_at is None and not _is_newer(act.session, row, one.event)]
-        if old:
-            where = {f"/transfers/{transfer}": "Its newest bundle is older than the request." for transfer in old}
-            raise RequestRefused("NEW_VERSION_NEEDED", 409, "Send each receiver a corrected version first.", where)
-    elif body["ruling"] == Ruling.GRANTED:
-        if is_frozen(parts):
-            raise RequestRefused("FROZEN", 503, "Nothing is erased until the operator has restored the journal.")
-        if "second" not in body:
-            raise RequestRefused("INVALID", 422, "Erasing takes two.", {"/second": "Needed for an erasure."})
-        if found := what_stops(parts, act, pupil, parts.ledger.history(act.session, pupil).known):
-            where = {f"/stops/{stop.kind}": f"{stop.said.en} ({stop.basis})" for stop in found}
-            raise RequestRefused("ERASURE_STOPPED", 409, "The law says to keep this for now.", where)
+    if not one.waits:
+        return RequestRefused("ALREADY_DECIDED", 409, "This request was decided.")
+    if is_frozen(parts):
+        return RequestRefused("FROZEN", 503, "Nothing is erased until the operator has restored the journal.")
+    if found := what_stops(parts, act, pupil, parts.ledger.history(act.session, pupil).known):
+        where = {f"/stops/{stop.kind}": f"{stop.said.en} ({stop.basis})" for stop in found}
+        return RequestRefused("ERASURE_STOPPED", 409, "The law says to keep this for now.", where)
+    return None
 
 
 def _handed_out(session: Session, pupil: str) -> list[Transfer]:
@@ -266,19 +292,14 @@ def _pass_on(act: Act, caller: Caller, pupil: str) -> None:
         )
 
 
-def _second(caller: Caller, body: Mapping[str, Any]) -> str | None:
-    if same_person(body.get("second", ""), caller.staff):
-        raise RequestRefused("INVALID", 422, "A second person is another person.", {"/second": "Not yourself."})
-    return f"{caller.school}.{body['second']}" if "second" in body else None
-
-
-def _record(parts: Parts, act: Act, row: Transfer, draft: Draft, reason: str) -> Event:
+def put_down(parts: Parts, act: Act, row: Transfer, draft: Draft, reason: str) -> Event:
+    """Record what the school decided, with its reason."""
     event = parts.ledger.record(act, draft, boards_of(act.session, row))
     keep_words(parts, act, row, event.id, reason)
     return event
 
 
-def _tell(parts: Parts, act: Act, one: Asked, text: str, **words: str) -> None:
+def tell(parts: Parts, act: Act, one: Asked, text: str, **words: str) -> None:
     """Write to who asked; what tells of an erasure doesn't go with the pupil's record."""
     pupil = one.event.subject or ""
     contact = reachable(parts, act, pupil).get(one.event.by.person)
@@ -290,7 +311,8 @@ def _is_to_be_erased(one: Asked) -> bool:
     return one.event.right is Right.ERASURE and one.state == Ruling.GRANTED
 
 
-def _erase(parts: Parts, pupil: str, actor: Actor) -> int:
+def erase(parts: Parts, pupil: str, actor: Actor) -> int:
+    """Erase a pupil whose erasure was granted; gives how many were, which is none where something stops it by now."""
     deliver(parts)  # what was written to the family stands under keys that go now
     with parts.journal.act(pupil=pupil) as act:
         if act.session.get_one(Pupil, pupil).erased:

@@ -186,8 +186,12 @@ LINES: Final[dict[int, Said]] = {
         "{who} destroyed data that weren't needed any more.",
     ),
     Did.PAPER_RECORDED: Said(
-        "{who} heeft een antwoord op papier ingevoerd. Een collega was erbij.",
-        "{who} entered an answer on paper. A colleague was witness.",
+        "{who} heeft een antwoord op papier ingevoerd. Het telt pas als een collega het heeft nagekeken.",
+        "{who} entered an answer on paper. It counts only when a colleague has checked it.",
+    ),
+    Did.PAPER_CONFIRMED: Said(
+        "{who} heeft een antwoord op papier nagekeken dat een collega had ingevoerd. Een nee telt nu.",
+        "{who} checked an answer on paper that a colleague had entered. A no counts now.",
     ),
     Did.GROUP_SET: Said("{who} heeft de groep van uw kind ingevuld.", "{who} filled in your child's class."),
     Did.ADDRESS_CHANGED: Said(
@@ -250,8 +254,8 @@ LIFTED: Final[dict[int, Said]] = {
         "{who} said that it is urgent no more. This may no longer go: {sections}.",
     ),
     Kind.HOLD: Said(
-        "{who} heeft gezegd dat de gegevens niet langer bewaard hoeven te worden.",
-        "{who} said that the data needn't be kept longer any more.",
+        "{who} en een collega hebben gezegd dat de gegevens niet langer bewaard hoeven te worden.",
+        "{who} and a colleague said that the data needn't be kept longer any more.",
     ),
 }
 """What is shown of an event that ends an earlier one."""
@@ -272,6 +276,8 @@ NOT_SHOWN: Final = frozenset(
         # Told with the entry that they belong to.
         *(Did.DELIVERED, Did.ABORTED, Did.UNKNOWN, Did.SHRED_INTENT),
         *(Did.EMERGENCY_PROPOSED, Did.EMERGENCY_CONFIRMED, Did.EMERGENCY_ENDED, Kind.COURT),
+        *(Did.LIFTING_PROPOSED, Did.LIFTING_CONFIRMED, Did.ERASURE_PROPOSED, Did.ERASURE_CONFIRMED),
+        Did.PROPOSAL_WITHDRAWN,
     }
 )
 

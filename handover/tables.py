@@ -181,16 +181,16 @@ class Release(Main):
 
 
 class Proposal(Main):
-    """What one member of staff proposed and a second one has to confirm: an emergency release.
+    """What one member of a school's staff proposed and a second one has to confirm; `id` is a hash of what is sealed.
 
-    `sealed` holds ground, sections, end and reason, under the pupil's key.
+    `sealed` holds all of it (`handover.proposed`) under the pupil's key. A hold belongs to no transfer.
     """
 
     __tablename__ = "proposal"
     id: Mapped[str] = mapped_column(ID, primary_key=True)
-    transfer: Mapped[str] = mapped_column(ForeignKey("transfer.id"), index=True)
+    school: Mapped[str] = mapped_column(ForeignKey("school.code"), index=True)
+    transfer: Mapped[str | None] = mapped_column(ForeignKey("transfer.id"), index=True)
     pupil: Mapped[str] = mapped_column(ForeignKey("pupil.id"), index=True)
-    staff: Mapped[str] = mapped_column(String(80))
     sealed: Mapped[bytes] = mapped_column(LargeBinary)
     created_at: Mapped[datetime] = mapped_column(UTC)
 

@@ -273,6 +273,11 @@ class Region:
         answer: dict[str, Any] = expect(self.send(school, "POST", path, body, **options), status).get_json()
         return answer
 
+    def confirm(self, school: str, proposal: str, status: int = 200, **options: Any) -> dict[str, Any]:
+        """Let a second person of a school confirm what a first one proposed."""
+        who = {"staff": "s-2", "role": "care_coordinator"} | options
+        return self.post(school, f"/v1/proposals/{proposal}/confirm", {}, status, **who)
+
     def show(self, school: str, transfer: str) -> dict[str, Any]:
         """Let a school look at a transfer."""
         answer: dict[str, Any] = expect(self.send(school, "GET", f"/v1/transfers/{transfer}"), 200).get_json()

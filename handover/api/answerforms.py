@@ -136,13 +136,6 @@ class Held(Schema):
     hold = string()
 
 
-class HoldLifted(Schema):
-    """A hold, and the event that lifted it."""
-
-    hold = string()
-    event = string()
-
-
 class TransferOpened(Schema):
     """A transfer, and the policy that is frozen with it."""
 
@@ -283,15 +276,6 @@ class Proposed(Schema):
     proposal = string()
 
 
-class EmergencyBegun(Schema):
-    """What may go from now on, until when, and how many of the family were told."""
-
-    event = string()
-    sections = texts()
-    until = string()
-    told = fields.Integer()
-
-
 class EmergencyEnded(Schema):
     """An emergency and its end."""
 
@@ -300,9 +284,8 @@ class EmergencyEnded(Schema):
 
 
 class EmergencyShown(Schema):
-    """An emergency: proposed (`proposal`), or confirmed by a second person (`event`)."""
+    """An emergency that a second person (`by`) confirmed."""
 
-    proposal = string()
     event = string()
     by = string()
     second = string()
@@ -314,9 +297,8 @@ class EmergencyShown(Schema):
 
 
 class EmergenciesShown(Schema):
-    """What is proposed and what was confirmed."""
+    """What was confirmed for a transfer."""
 
-    proposals = rows(EmergencyShown)
     releases = rows(EmergencyShown)
 
 
@@ -335,13 +317,6 @@ class PaperForm(Schema):
 
     notice = fields.Nested(NoticeShown)
     sections = texts()
-
-
-class PaperTaken(Schema):
-    """What was recorded, and from when a yes counts."""
-
-    events = texts()
-    starts = string()
 
 
 class SilentPerson(Schema):

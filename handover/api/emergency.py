@@ -23,17 +23,8 @@ def propose(body: dict[str, Any], transfer: str) -> dict[str, Any]:
 @signed(Action.RELEASE_IN_EMERGENCY)
 @blueprint.response(200, answerforms.EmergenciesShown)
 def show(transfer: str) -> dict[str, Any]:
-    """Show what is proposed and what was confirmed, with the reasons (sender)."""
+    """Show what was confirmed, with the reasons (sender)."""
     return emergency.listing(parts(), caller(), transfer)
-
-
-@blueprint.route("/<string(maxlength=64):transfer>/emergency/<string(maxlength=64):proposal>/confirm", methods=["POST"])
-@signed(Action.RELEASE_IN_EMERGENCY)
-@blueprint.arguments(schemas.Empty)
-@blueprint.response(200, answerforms.EmergencyBegun)
-def confirm(_body: dict[str, Any], transfer: str, proposal: str) -> dict[str, Any]:
-    """Confirm what a colleague proposed (sender). The family and the board's FG are told at once."""
-    return emergency.confirm(parts(), caller(), once(caller().school), transfer, proposal)
 
 
 @blueprint.route("/<string(maxlength=64):transfer>/emergency/<string(maxlength=64):event>/end", methods=["POST"])

@@ -248,8 +248,9 @@ class RequestsShown(Schema):
 
 
 class RequestDecided(Schema):
-    """A request, the event that decided it or ended its restriction, and the ruling."""
+    """A request, the ruling, and the event that decided it; of a granted erasure the proposal that waits instead."""
 
     request = string()
     event = string()
+    proposal = string()
     ruling = string()

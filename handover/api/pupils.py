@@ -3,7 +3,7 @@
 from typing import Any
 
 from handover import custody, holds, season, successions
-from handover.api import answerforms, courtforms, schemas
+from handover.api import answerforms, courtforms, proposalforms, schemas
 from handover.api.door import Blueprint, caller, once, parts, signed
 from handover.roles import Action
 
@@ -46,9 +46,17 @@ def flag(body: dict[str, Any], pupil: str) -> dict[str, Any]:
     return season.flag(parts(), caller(), once(caller().school), pupil, colleague=body["colleague"])
 
 
+@blueprint.route("/<string(maxlength=64):pupil>/holds", methods=["GET"])
+@signed(Action.HOLD_PUPIL)
+@blueprint.response(200, proposalforms.HoldsShown)
+def list_holds(pupil: str) -> dict[str, Any]:
+    """Show the holds of a pupil, lifted ones too."""
+    return holds.listing(parts(), caller(), pupil)
+
+
 @blueprint.route("/<string(maxlength=64):pupil>/holds", methods=["POST"])
 @signed(Action.HOLD_PUPIL)
-@blueprint.arguments(schemas.Hold)
+@blueprint.arguments(proposalforms.Hold)
 @blueprint.response(201, answerforms.Held)
 def hold(body: dict[str, Any], pupil: str) -> dict[str, Any]:
     """Hold everything of a pupil back from destruction, on a stated ground."""
@@ -57,11 +65,11 @@ def hold(body: dict[str, Any], pupil: str) -> dict[str, Any]:
 
 @blueprint.route("/<string(maxlength=64):pupil>/holds/<string(maxlength=64):event>/lifting", methods=["POST"])
 @signed(Action.HOLD_PUPIL)
-@blueprint.arguments(schemas.LiftedHold)
-@blueprint.response(200, answerforms.HoldLifted)
+@blueprint.arguments(proposalforms.LiftedHold)
+@blueprint.response(201, answerforms.Proposed)
 def lift_hold(body: dict[str, Any], pupil: str, event: str) -> dict[str, Any]:
-    """Lift a hold, by two members of staff."""
-    return holds.lift(parts(), caller(), once(caller().school), pupil, event, body)
+    """Propose that a hold is lifted; a colleague confirms it."""
+    return holds.propose_lifting(parts(), caller(), once(caller().school), pupil, event, body)
 
 
 @blueprint.route("/<string(maxlength=64):pupil>/successors", methods=["POST"])

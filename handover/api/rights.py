@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from handover import rulings
-from handover.api import familyforms, rightsforms
+from handover import restrictions, rulings
+from handover.api import answerforms, familyforms, rightsforms
 from handover.api.door import Blueprint, caller, once, parts, signed
 from handover.roles import Action
 
@@ -24,14 +24,14 @@ def list_requests(query: dict[str, Any]) -> dict[str, Any]:
 @blueprint.arguments(rightsforms.RequestRuling)
 @blueprint.response(200, familyforms.RequestDecided)
 def decide_request(body: dict[str, Any], event: str) -> dict[str, Any]:
-    """Decide on a request for correction or erasure, or say that it needs longer, with a reason."""
+    """Decide on a request for correction or erasure, or say that it needs longer; granting an erasure is proposed."""
     return rulings.decide(parts(), caller(), once(caller().school), event, body)
 
 
 @blueprint.route("/<string(maxlength=64):event>/lifting", methods=["POST"])
 @signed(Action.DECIDE_REQUEST)
 @blueprint.arguments(rightsforms.Lifting)
-@blueprint.response(200, familyforms.RequestDecided)
+@blueprint.response(201, answerforms.Proposed)
 def lift_restriction(body: dict[str, Any], event: str) -> dict[str, Any]:
-    """End a restriction, by two members of staff and with a reason."""
-    return rulings.lift(parts(), caller(), once(caller().school), event, body)
+    """Propose that a restriction ends, with the reason; who asked for it is told, and a colleague confirms it."""
+    return restrictions.propose_lifting(parts(), caller(), once(caller().school), event, body)

@@ -3,7 +3,7 @@
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from consent.terms import Right, Ruling
-from handover.api.schemas import IDENTIFIER, Token, line, sections, words
+from handover.api.schemas import Token, line, sections, words
 
 
 class LogPage(Token):
@@ -32,16 +32,14 @@ class Requests(Schema):
 
 
 class RequestRuling(Schema):
-    """A school's decision on a request; an erasure needs a second person."""
+    """A school's decision on a request. Granting an erasure comes to a proposal, for a second person to confirm."""
 
     ruling = fields.String(required=True, validate=validate.OneOf([str(ruling) for ruling in Ruling]))
     reason = words()
     article = line(120)
-    second = fields.String(validate=IDENTIFIER)
 
 
 class Lifting(Schema):
-    """Why a restriction ends, and who decided that besides the one who asks."""
+    """Why a restriction should end."""
 
     reason = words()
-    second = fields.String(required=True, validate=IDENTIFIER)

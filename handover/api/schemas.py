@@ -43,13 +43,6 @@ def mail(**options: object) -> fields.Email:
     return fields.Email(validate=[validate.Length(max=254), _one_line], **options)  # type: ignore[arg-type]
 
 
-def _ground() -> fields.String:
-    """Make a required field for the ground of a hold: the law or the case, never a person."""
-    return fields.String(
-        required=True, validate=validate.Regexp(r"\A[ -~]{1,120}\Z", error="Plain letters, at most 120.")
-    )
-
-
 def words(longest: int = 4000, *, required: bool = True) -> fields.String:
     """Make a field for somebody's own words."""
     return fields.String(required=required, validate=[validate.Length(1, longest), _words])
@@ -220,13 +213,12 @@ class Emergency(Schema):
 
 
 class Paper(Schema):
-    """Somebody's answer on a signed paper, with its scan's hash and the member of staff who was witness."""
+    """Somebody's answer on a signed paper, with its scan's hash."""
 
     person = fields.String(required=True, validate=IDENTIFIER)
     answers = answers()
     notice = fields.String(required=True, validate=SHA256)
     scan = fields.String(required=True, validate=SHA256)
-    witness = fields.String(required=True, validate=IDENTIFIER)
     collected = fields.String(required=True, validate=validate.OneOf([Collected.PAPER, Collected.MEETING]))
     signed_on = fields.Date(required=True)
 
@@ -340,17 +332,3 @@ class Flag(Schema):
     """Whether a parent of the pupil works at the school."""
 
     colleague = fields.Boolean(required=True)
-
-
-class Hold(Schema):
-    """Why, and until when, everything of a pupil is held back from destruction."""
-
-    ground = _ground()
-    until = fields.AwareDateTime(default_timezone=None)
-
-
-class LiftedHold(Schema):
-    """Why a hold is lifted, and who agrees."""
-
-    ground = _ground()
-    second = fields.String(required=True, validate=IDENTIFIER)

@@ -30,7 +30,7 @@ def form(transfer: str) -> dict[str, Any]:
 @blueprint.route("/transfers/<string(maxlength=64):transfer>/paper", methods=["POST"])
 @signed(Action.RECORD_PAPER)
 @blueprint.arguments(schemas.Paper)
-@blueprint.response(200, answerforms.PaperTaken)
-def take_over(body: dict[str, Any], transfer: str) -> dict[str, Any]:
-    """Take over somebody's answer from paper (sender). A yes counts after a week, a no at once."""
-    return paper.take_over(parts(), caller(), once(caller().school), transfer, body)
+@blueprint.response(201, answerforms.Proposed)
+def record(body: dict[str, Any], transfer: str) -> dict[str, Any]:
+    """Record somebody's answer from paper (sender). It counts when a colleague has confirmed it."""
+    return paper.propose(parts(), caller(), once(caller().school), transfer, body)

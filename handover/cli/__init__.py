@@ -26,6 +26,8 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "season": ("handover.cli.season:season", "List who hasn't answered yet, per class."),
     "paper": ("handover.cli.season:paper", "Take over somebody's answer from paper."),
     "custody": ("handover.cli.custody:custody", "Record a court's ruling, or a receiver's new code."),
+    "proposal": ("handover.cli.proposal:proposal", "See what waits for a second person of the school."),
+    "hold": ("handover.cli.hold:hold", "Hold a pupil's data back from destruction."),
     "emergency": ("handover.cli.emergency:emergency", "Release in an emergency: by two, and briefly."),
     "send": ("handover.cli.school:send", "Send a sealed bundle to the service."),
     "reseal": ("handover.cli.reseal:reseal", "Seal again what was sealed to a key that its receiver no longer uses."),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from consent.terms import EMERGENCY_LASTS, EmergencyGround, Section
+from handover.cli import proposal
 from handover.cli.reading import read_bytes, section_names
 from handover.cli.school import Desk, at_desk
 from handover.cli.terminal import EXISTING, InputRefused, answer, as_json
@@ -51,18 +52,14 @@ def propose(desk: Desk, transfer_id: str, ground: str, sections: str, hours: int
 
 
 @emergency.command()
-@click.argument("transfer_id", metavar="TRANSFER")
-@click.argument("proposal")
+@click.argument("proposal_id", metavar="PROPOSAL")
 @as_json
 @at_desk
-def confirm(desk: Desk, transfer_id: str, proposal: str, as_json: bool) -> None:
-    """Confirm what a colleague proposed; see `handover emergency list`. The family is told at once."""
-    from handover.assisting import AssistingClient
+def confirm(desk: Desk, proposal_id: str, as_json: bool) -> None:
+    """Confirm what a colleague proposed; see `handover proposal list`. The family is told at once."""
+    from handover.proposed import Matter
 
-    with desk.client_of(AssistingClient) as client:
-        told = client.confirm(transfer_id, proposal)
-    lines = f"{told.get('event')}\nuntil {told.get('until')}; told: {told.get('told')} of the family"
-    answer(told, lines, as_json=as_json)
+    proposal.confirm(desk, proposal_id, Matter.EMERGENCY, as_json=as_json)
 
 
 @emergency.command()
@@ -84,26 +81,19 @@ def end(desk: Desk, transfer_id: str, event: str, as_json: bool) -> None:
 @as_json
 @at_desk
 def list_(desk: Desk, transfer_id: str, as_json: bool) -> None:
-    """List what is proposed and what was confirmed for a transfer, with the reasons."""
+    """List what was confirmed for a transfer, with the reasons."""
     from handover.assisting import AssistingClient
 
     with desk.client_of(AssistingClient) as client:
         told = client.emergencies(transfer_id)
-    lines = [line for name in ("proposals", "releases") for row in _rows(told, name) for line in _lines(name, row)]
+    rows = told.get("releases")
+    lines = [line for row in (rows if isinstance(rows, list) else []) if isinstance(row, dict) for line in _lines(row)]
     answer(told, "\n".join(lines) or "no emergencies", as_json=as_json)
 
 
-def _rows(told: "dict[str, JSON]", name: str) -> "list[dict[str, JSON]]":
-    rows = told.get(name)
-    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
-
-
-def _lines(name: str, row: "dict[str, JSON]") -> list[str]:
+def _lines(row: "dict[str, JSON]") -> list[str]:
     sections = row.get("sections")
     asked = ",".join(map(str, sections)) if isinstance(sections, list) else ""
-    if name == "proposals":
-        head = f"{row.get('proposal')}  proposed by {row.get('by')} at {row.get('at')}"
-    else:
-        head = f"{row.get('event')}  proposed by {row.get('second')}, confirmed by {row.get('by')} at {row.get('at')}"
+    head = f"{row.get('event')}  proposed by {row.get('second')}, confirmed by {row.get('by')} at {row.get('at')}"
     about = f"  {row.get('ground')}  {asked}  until {row.get('until')}"
     return [head, about, *(f"  {line}" for line in str(row.get("reason")).splitlines())]

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from consent.terms import Ruling
+from handover.cli import proposal
 from handover.cli.reading import read_bytes
 from handover.cli.school import Desk, at_desk
 from handover.cli.terminal import EXISTING, InputRefused, answer, as_json
@@ -37,31 +38,39 @@ def list_(desk: Desk, as_json: bool) -> None:
 @click.option("--ruling", type=click.Choice(list(map(str, Ruling))), required=True, help="What was decided.")
 @click.option("--reason", type=EXISTING, required=True, help="File with the reason, in words for the family.")
 @click.option("--article", help="Article of law that the decision rests on.")
-@click.option("--second", help="Pseudonym of the second member of staff; an erasure needs one.")
 @as_json
 @at_desk
-def decide(
-    desk: Desk, request_id: str, ruling: str, reason: Path, article: str | None, second: str | None, as_json: bool
-) -> None:
-    """Decide on a request for correction or erasure, or say that it needs longer."""
-    optional = {"article": article, "second": second}
-    given = {name: value for name, value in optional.items() if value is not None}
+def decide(desk: Desk, request_id: str, ruling: str, reason: Path, article: str | None, as_json: bool) -> None:
+    """Decide on a request for correction or erasure, or say that it needs longer. It takes two to grant an erasure."""
+    given = {} if article is None else {"article": article}
     with desk.client() as client:
         told = client.decide_request(request_id, {"ruling": ruling, "reason": _words(reason), **given})
-    answer(told, f"{request_id} {ruling}", as_json=as_json)
+    waits = told.get("proposal")
+    lines = f"{waits}\nnow a colleague confirms it" if waits else f"{request_id} {ruling}"
+    answer(told, lines, as_json=as_json)
 
 
 @request.command()
 @click.argument("request_id", metavar="REQUEST")
 @click.option("--reason", type=EXISTING, required=True, help="File with the reason, in words for the family.")
-@click.option("--second", required=True, help="Pseudonym of the second member of staff.")
 @as_json
 @at_desk
-def lift(desk: Desk, request_id: str, reason: Path, second: str, as_json: bool) -> None:
-    """End a restriction. Two members of staff decide on it."""
+def lift(desk: Desk, request_id: str, reason: Path, as_json: bool) -> None:
+    """Propose to end a restriction. Who asked for it is told now; it ends when a colleague has confirmed it."""
     with desk.client() as client:
-        told = client.lift_restriction(request_id, _words(reason), second)
-    answer(told, f"{request_id} lifted", as_json=as_json)
+        told = client.lift_restriction(request_id, _words(reason))
+    answer(told, f"{told.get('proposal')}\nnow a colleague confirms it", as_json=as_json)
+
+
+@request.command()
+@click.argument("proposal_id", metavar="PROPOSAL")
+@as_json
+@at_desk
+def confirm(desk: Desk, proposal_id: str, as_json: bool) -> None:
+    """Confirm an erasure, or the end of a restriction, as a colleague proposed; see `handover proposal list`."""
+    from handover.proposed import Matter
+
+    proposal.confirm(desk, proposal_id, Matter.ERASURE, Matter.RESTRICTION, as_json=as_json)
 
 
 def _words(file: Path) -> str:

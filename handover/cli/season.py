@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from consent.terms import Collected
+from handover.cli import proposal
 from handover.cli.reading import read_bytes, section_names
 from handover.cli.school import Desk, at_desk
 from handover.cli.terminal import EXISTING, NEW, InputRefused, answer, as_json
@@ -81,7 +82,7 @@ def _line(cells: Iterable[str], widths: Iterable[int]) -> str:
 
 @click.group()
 def paper() -> None:
-    """Take over somebody's answer from paper; it needs a signed form and a second member of staff."""
+    """Take over somebody's answer from paper: recorded by one from a signed form, confirmed by another."""
 
 
 @paper.command()
@@ -107,7 +108,6 @@ def form(desk: Desk, transfer_id: str, out: Path, as_json: bool) -> None:
 @click.option("--no", default="", metavar="A,B", help="Sections with a no.")
 @click.option("--form", "form_", type=EXISTING, required=True, help="The file whose words were signed.")
 @click.option("--scan", type=EXISTING, required=True, help="The scan. It stays here: only its hash is sent.")
-@click.option("--witness", required=True, help="Pseudonym of the second member of staff.")
 @click.option(
     "--collected",
     type=click.Choice([str(Collected.PAPER), str(Collected.MEETING)]),
@@ -125,19 +125,32 @@ def record(
     no: str,
     form_: Path,
     scan: Path,
-    witness: str,
     collected: str,
     signed_on: datetime,
     as_json: bool,
 ) -> None:
-    """Record an answer from paper. A no counts at once, a yes after a week; the family is told now."""
+    """Record an answer from paper. It counts when a colleague, with the paper at hand, has confirmed it."""
     from handover.assisting import AssistingClient, Paper
 
     notice = hashlib.sha256(read_bytes(form_, FORM_LIMIT)).hexdigest()
-    said = Paper(person, _answers(yes, no), notice, _sha256(scan), witness, collected, signed_on.date())
+    said = Paper(person, _answers(yes, no), notice, _sha256(scan), collected, signed_on.date())
     with desk.client_of(AssistingClient) as client:
-        told = client.take_over(transfer_id, said)
-    answer(told, f"recorded; a yes counts from {told.get('starts')}", as_json=as_json)
+        told = client.record_paper(transfer_id, said)
+    answer(told, f"{told.get('proposal')}\nnow a colleague confirms it", as_json=as_json)
+
+
+@paper.command()
+@click.argument("proposal_id", metavar="PROPOSAL")
+@as_json
+@at_desk
+def confirm(desk: Desk, proposal_id: str, as_json: bool) -> None:
+    """Confirm what a colleague recorded; see `handover proposal list`. A no counts now, a yes after a week.
+
+    Compare it with the signed paper, and the scan's hash with that of the scan that you see. The family is told now.
+    """
+    from handover.proposed import Matter
+
+    proposal.confirm(desk, proposal_id, Matter.PAPER, as_json=as_json)
 
 
 def _answers(yes: str, no: str) -> dict[str, str]:

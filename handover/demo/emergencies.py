@@ -15,8 +15,8 @@ def emergency(play: Play) -> None:
     proposal = stage.do("emergency", "propose", play.transfer, *why, by=first)["proposal"]
     reason.unlink()
     play.say("   s-001 proposes  support, for 24 hours, on the ground vitaal_belang; and tries to confirm it alone")
-    play.say(f"   service says    {stage.refused('emergency', 'confirm', play.transfer, proposal, by=first)}")
-    event = stage.do("emergency", "confirm", play.transfer, proposal, by=second)["event"]
+    play.say(f"   service says    {stage.refused('emergency', 'confirm', proposal, by=first)}")
+    event = stage.do("emergency", "confirm", proposal, by=second)["event"]
     play.say("   s-002 confirms")
     messages = stage.messages()[told:]
     for message in messages:

@@ -128,7 +128,7 @@ def test_no_form_leaves_out_what_a_use_case_answers(lite: Story) -> None:
     for _ in range(2):
         body = emergency | {"until": until}
         proposal = region.post(PO, f"{case.path}/emergency", body, 201)["proposal"]
-    region.post(PO, f"{case.path}/emergency/{proposal}/confirm", {}, staff="s-2")
+    region.confirm(PO, proposal)
     asked = [case.family("rights", right=right, text="Nee.")["request"] for right in ("rectification", "restriction")]
     po, vo = (Caller(code, board, "s-1", Role.PRINCIPAL) for code, board in ((PO, "po-noord"), (VO, "vo-zuid")))
     for caller in (po, vo):

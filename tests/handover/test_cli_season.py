@@ -9,7 +9,7 @@ import pytest
 
 from crypto.encoding import JSON
 from handover.cli.emergency import LONGEST
-from tests.handover.loopback import as_json, problem
+from tests.handover.loopback import as_json
 from tests.handover.test_cli_school import School, at
 
 __all__ = ["at"]
@@ -53,32 +53,22 @@ def test_a_reason_that_is_no_text_is_refused(at: School) -> None:
     assert at.service.asked == []
 
 
-def test_a_colleague_confirms_and_either_ends(at: School) -> None:
-    at.service.answer = told({"event": "e-1", "sections": ["okr"], "until": "2027-01-01T00:00:00Z", "told": 2})
-    ran = at.call("emergency", "confirm", "t-1", "p-1")
-    assert (ran.code, ran.out) == (0, "e-1\nuntil 2027-01-01T00:00:00Z; told: 2 of the family\n")
+def test_an_emergency_is_ended(at: School) -> None:
     at.service.answer = told({"event": "e-1", "ended_at": "2026-12-31T00:00:00Z"})
     assert at.call("emergency", "end", "t-1", "e-1").out == "e-1 ended at 2026-12-31T00:00:00Z\n"
-    assert [asked.path for asked in at.service.asked] == [
-        "/v1/transfers/t-1/emergency/p-1/confirm",
-        "/v1/transfers/t-1/emergency/e-1/end",
-    ]
-    at.service.answer = lambda asked: problem(409, "SECOND_NEEDED", "Who proposed it can't confirm it.")
-    ran = at.call("emergency", "confirm", "t-1", "p-1")
-    assert (ran.code, ran.err) == (2, "handover: SECOND_NEEDED: Who proposed it can't confirm it.\n")
+    assert at.service.asked[0].path == "/v1/transfers/t-1/emergency/e-1/end"
 
 
 def test_k7_the_list_of_emergencies_is_safe_for_a_terminal(at: School) -> None:
     about = {"at": "A", "ground": "meldcode", "sections": ["okr", "lvs"], "until": "U", "reason": "een\n\x1b[2Jtwee"}
-    proposal, release = {"proposal": "p-1", "by": "s-1"}, {"event": "e-1", "by": "s-2", "second": "s-1"}
-    at.service.answer = told({"proposals": [proposal | about], "releases": [release | about]})
+    release = {"event": "e-1", "by": "s-2", "second": "s-1"} | about
+    at.service.answer = told({"releases": [release]})
     assert at.call("emergency", "list", "t-1").out.splitlines() == [
-        *("p-1  proposed by s-1 at A", "  meldcode  okr,lvs  until U", "  een", "  \N{REPLACEMENT CHARACTER}[2Jtwee"),
         "e-1  proposed by s-1, confirmed by s-2 at A",
         *("  meldcode  okr,lvs  until U", "  een", "  \N{REPLACEMENT CHARACTER}[2Jtwee"),
     ]
-    assert json.loads(at.call("emergency", "list", "t-1", "--json").out)["proposals"][0]["proposal"] == "p-1"
-    at.service.answer = told({"proposals": [], "releases": []})
+    assert json.loads(at.call("emergency", "list", "t-1", "--json").out)["releases"][0]["event"] == "e-1"
+    at.service.answer = told({"releases": []})
     assert at.call("emergency", "list", "t-1").out == "no emergencies\n"
 
 
@@ -100,7 +90,7 @@ def test_a_form_whose_words_aren_t_those_of_its_hash_is_refused(at: School, chan
     assert not (at.desk.folder / "form.txt").exists()
 
 
-PAPER = ("--form", "form.txt", "--scan", "scan.pdf", "--witness", "s-2", "--collected", "meeting")
+PAPER = ("--form", "form.txt", "--scan", "scan.pdf", "--collected", "meeting")
 RECORD = ("paper", "record", "t-1", "g-1", *PAPER, "--signed-on", "2026-11-20")
 
 
@@ -112,9 +102,9 @@ def signed(at: School) -> School:
 
 
 def test_an_answer_from_paper_sends_hashes_and_no_paper(signed: School) -> None:
-    signed.service.answer = told({"events": ["e-1"], "starts": "2026-11-28T23:00:00.000000Z"})
+    signed.service.answer = told({"proposal": "p-1"})
     ran = signed.call(*RECORD, "--yes", "okr,lvs", "--no", "reports")
-    assert (ran.code, ran.out) == (0, "recorded; a yes counts from 2026-11-28T23:00:00.000000Z\n")
+    assert (ran.code, ran.out) == (0, "p-1\nnow a colleague confirms it\n")
     asked = signed.service.asked[0]
     assert (asked.method, asked.path) == ("POST", "/v1/transfers/t-1/paper")
     assert asked.json == {
@@ -122,7 +112,6 @@ def test_an_answer_from_paper_sends_hashes_and_no_paper(signed: School) -> None:
         "answers": {"okr": "yes", "lvs": "yes", "reports": "no"},
         "notice": SHA,
         "scan": hashlib.sha256(b"%PDF-1.4 een scan").hexdigest(),
-        "witness": "s-2",
         "collected": "meeting",
         "signed_on": "2026-11-20",
     }

@@ -38,6 +38,9 @@ PUPIL: Final = "/v1/pupils/<string(maxlength=64):pupil>"
 TRANSFER: Final = "/v1/transfers/<string(maxlength=64):transfer>"
 REQUEST: Final = "/v1/requests/<string(maxlength=64):event>"
 BOARD: Final = "/v1/boards/<string(maxlength=40):board>"
+PROPOSAL: Final = "/v1/proposals/<string(maxlength=64):proposal>"
+CONFIRM: Final = ("POST", f"{PROPOSAL}/confirm")
+WITHDRAW: Final = ("POST", f"{PROPOSAL}/withdrawal")
 
 Route = tuple[str, str]
 Ask = Callable[[], TestResponse]
@@ -91,11 +94,10 @@ def holds(story: Story) -> Ask:
 
 
 def lifts_hold(story: Story) -> Ask:
-    """Let the principal and another person lift a hold."""
+    """Let the principal propose that a hold is lifted."""
     path = f"/v1/pupils/{story.region.pupil(PO).pupil}/holds"
     hold = story.region.post(PO, path, {"ground": "LKC 1"}, 201, role="principal")["hold"]
-    body = {"ground": "settled", "second": "s-2"}
-    return lambda: story.region.send(PO, "POST", f"{path}/{hold}/lifting", body, role="principal")
+    return lambda: story.region.send(PO, "POST", f"{path}/{hold}/lifting", {"ground": "settled"}, role="principal")
 
 
 def said(what: str, make: Callable[[Story], Case], body: Callable[[Case], dict[str, Any]]) -> Callable[[Story], Ask]:
@@ -265,13 +267,12 @@ def emergency() -> dict[str, Any]:
     return {"ground": "meldcode", "sections": ["okr"], "until": until, "reason": "Spoed."}
 
 
-def confirms(staff: str) -> Callable[[Story], Ask]:
-    """Let somebody confirm what s-1 has proposed."""
+def settles(what: str, staff: str, begins: Callable[[Story], Ask] = proposes) -> Callable[[Story], Ask]:
+    """Let somebody confirm, or take back, what s-1 has proposed."""
 
     def begin(story: Story) -> Ask:
-        case = bare(story)
-        proposal = story.region.post(PO, f"{case.path}/emergency", emergency(), 201)["proposal"]
-        return lambda: story.region.send(PO, "POST", f"{case.path}/emergency/{proposal}/confirm", {}, staff=staff)
+        proposal = begins(story)().get_json()["proposal"]
+        return lambda: story.region.send(PO, "POST", f"/v1/proposals/{proposal}/{what}", {}, staff=staff)
 
     return begin
 
@@ -282,14 +283,14 @@ def ends(staff: str) -> Callable[[Story], Ask]:
     def begin(story: Story) -> Ask:
         case = bare(story)
         proposal = story.region.post(PO, f"{case.path}/emergency", emergency(), 201)["proposal"]
-        event = story.region.post(PO, f"{case.path}/emergency/{proposal}/confirm", {}, staff="s-2")["event"]
+        event = story.region.confirm(PO, proposal)["event"]
         return lambda: story.region.send(PO, "POST", f"{case.path}/emergency/{event}/end", {}, staff=staff)
 
     return begin
 
 
-def takes_over(witness: str) -> Callable[[Story], Ask]:
-    """Let s-1 take over a paper with this witness."""
+def records_paper(notice: str | None = None) -> Callable[[Story], Ask]:
+    """Let s-1 record a paper, on the present text unless another one is named."""
 
     def begin(story: Story) -> Ask:
         case = bare(story)
@@ -297,9 +298,8 @@ def takes_over(witness: str) -> Callable[[Story], Ask]:
         body = {
             "person": case.child.persons[0],
             "answers": {"okr": "yes", "reports": "no"},
-            "notice": form["notice"]["sha256"],
+            "notice": notice or form["notice"]["sha256"],
             "scan": "5" * 64,
-            "witness": witness,
             "collected": "meeting",
             "signed_on": now().date().isoformat(),
         }
@@ -385,6 +385,9 @@ POLICY: Final[dict[str, Printable]] = {
     "made_at": now().strftime("%Y-%m-%dT%H:%M:%SZ"),
 }
 
+FREES: Final = rules("restriction", "lifting", {"reason": "Het is uitgezocht."})
+ERASES: Final = rules("erasure", "decision", {"ruling": "granted", "reason": "Het mag weg."})
+
 STEPS: Final = (
     Step(("POST", "/v1/boards"), joins, 201, ("board_joined granted",)),
     Step(("PUT", f"{BOARD}/policy"), states("policy", "policy", POLICY), 200, ("policy None",)),
@@ -401,7 +404,12 @@ STEPS: Final = (
         ("pupil_flagged granted",),
     ),
     Step(("POST", f"{PUPIL}/holds"), holds, 201, ("hold None",)),
-    Step(("POST", f"{PUPIL}/holds/<string(maxlength=64):event>/lifting"), lifts_hold, 200, ("hold None",)),
+    Step(
+        ("POST", f"{PUPIL}/holds/<string(maxlength=64):event>/lifting"),
+        lifts_hold,
+        201,
+        ("lifting_proposed granted",),
+    ),
     Step(("POST", "/v1/transfers"), opens, 201, ("transfer_opened granted",)),
     Step(("POST", f"{TRANSFER}/cancel"), on(PO, "/cancel", {}, bare), 200, ("transfer_cancelled granted",)),
     Step(("POST", f"{TRANSFER}/application"), applies, 200, ("applied None",)),
@@ -429,18 +437,20 @@ STEPS: Final = (
         ("acknowledged granted",),
     ),
     Step(("POST", f"{TRANSFER}/emergency"), proposes, 201, ("emergency_proposed granted",)),
+    Step(CONFIRM, settles("confirm", "s-2"), 200, ("emergency None", "emergency_confirmed granted")),
+    Step(CONFIRM, settles("confirm", "s-1"), 409, ("emergency_confirmed SECOND_NEEDED",)),
     Step(
-        ("POST", f"{TRANSFER}/emergency/<string(maxlength=64):proposal>/confirm"),
-        confirms("s-2"),
+        CONFIRM,
+        settles("confirm", "s-2", records_paper()),
         200,
-        ("emergency None", "emergency_confirmed granted"),
+        ("grant None", "refuse None", "paper_confirmed granted"),
     ),
-    Step(
-        ("POST", f"{TRANSFER}/emergency/<string(maxlength=64):proposal>/confirm"),
-        confirms("s-1"),
-        409,
-        ("emergency_confirmed SECOND_NEEDED",),
-    ),
+    Step(CONFIRM, settles("confirm", "s-2", lifts_hold), 200, ("hold None", "lifting_confirmed granted")),
+    Step(CONFIRM, settles("confirm", "s-2", FREES), 200, ("restrict None", "lifting_confirmed granted")),
+    Step(CONFIRM, settles("confirm", "s-1", FREES), 409, ("lifting_confirmed SECOND_NEEDED",)),
+    Step(CONFIRM, settles("confirm", "s-1", ERASES), 409, ("erasure_confirmed SECOND_NEEDED",)),
+    Step(WITHDRAW, settles("withdrawal", "s-1"), 200, ("proposal_withdrawn granted",)),
+    Step(WITHDRAW, settles("withdrawal", "s-2"), 403, ("proposal_withdrawn NOT_YOURS",)),
     Step(
         ("POST", f"{TRANSFER}/emergency/<string(maxlength=64):event>/end"),
         ends("s-2"),
@@ -453,13 +463,8 @@ STEPS: Final = (
         403,
         ("emergency_ended NOT_YOURS",),
     ),
-    Step(
-        ("POST", f"{TRANSFER}/paper"),
-        takes_over("s-2"),
-        200,
-        ("grant None", "refuse None", "paper_recorded paper"),
-    ),
-    Step(("POST", f"{TRANSFER}/paper"), takes_over("s-1"), 422, ("paper_recorded SECOND_NEEDED",)),
+    Step(("POST", f"{TRANSFER}/paper"), records_paper(), 201, ("paper_recorded granted",)),
+    Step(("POST", f"{TRANSFER}/paper"), records_paper("0" * 64), 422, ("paper_recorded NOTICE_CHANGED",)),
     Step(
         ("POST", f"{TRANSFER}/court"),
         takes_down("s-2"),
@@ -474,12 +479,8 @@ STEPS: Final = (
         200,
         ("request_decided None",),
     ),
-    Step(
-        ("POST", f"{REQUEST}/lifting"),
-        rules("restriction", "lifting", {"reason": "Het is uitgezocht.", "second": "s-2"}),
-        200,
-        ("restrict None",),
-    ),
+    Step(("POST", f"{REQUEST}/decision"), ERASES, 200, ("erasure_proposed granted",)),
+    Step(("POST", f"{REQUEST}/lifting"), FREES, 201, ("lifting_proposed granted",)),
     Step(("GET", "/v1/requests"), looks("/v1/requests"), 200, ("words_shown granted",)),
     Step(("GET", TRANSFER), looks("/v1/transfers/{transfer}"), 200, ("words_shown granted",)),
     Step(("POST", "/v1/family/question"), said("question", asked, lambda _: {}), 200, ("question_shown granted",)),
@@ -552,6 +553,8 @@ UNLOGGED: Final = {
     ("GET", f"{TRANSFER}/emergency"),  # what the school's own staff wrote
     ("GET", f"{TRANSFER}/paper"),  # the text of a form
     ("GET", "/v1/season"),  # the school's own work list, without a word of anybody
+    ("GET", "/v1/proposals"),  # what the school's own staff proposed
+    ("GET", f"{PUPIL}/holds"),  # what the board's own staff held back, and why
 }
 """Routes that show what is public or the asker's own, and change nothing."""
 

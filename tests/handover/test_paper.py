@@ -25,19 +25,23 @@ def form(case: Case) -> dict[str, Any]:
     return answer
 
 
-def paper(case: Case, who: int = 0, status: int = 200, **changed: Any) -> dict[str, Any]:
-    """Let staff take over a paper: `answers={"okr": "yes"}` unless something else is said."""
+def records(case: Case, who: int = 0, status: int = 201, **changed: Any) -> dict[str, Any]:
+    """Let somebody of the staff record a paper: `answers={"okr": "yes"}` unless something else is said."""
     options = {name: changed.pop(name) for name in ("staff", "key") if name in changed}
     body = {
         "person": case.child.persons[who],
         "answers": {"okr": "yes"},
         "notice": changed.pop("notice", None) or form(case)["notice"]["sha256"],
         "scan": SCAN,
-        "witness": "s-2",
         "collected": "meeting",
         "signed_on": datetime.now(AMSTERDAM).date().isoformat(),
     } | changed
     return case.story.region.post(PO, f"{case.path}/paper", body, status, **options)
+
+
+def paper(case: Case, who: int = 0, **changed: Any) -> dict[str, Any]:
+    """Let two of the staff take over a paper."""
+    return case.story.region.confirm(PO, records(case, who, **changed)["proposal"])
 
 
 def of_person(case: Case, who: int = 0) -> list[Event]:
@@ -129,7 +133,7 @@ def test_a_false_no_on_paper_is_lifted_by_that_persons_own_yes(case: Case) -> No
 def test_paper_never_says_yes_where_somebody_answered_online(case: Case, said: str) -> None:
     case.say(0, okr=said)
     before = posted(case.story)
-    refused = paper(case, status=409, answers={"okr": "yes", "lvs": "yes"})
+    refused = records(case, status=409, answers={"okr": "yes", "lvs": "yes"})
     assert (refused["code"], set(refused["fields"])) == ("ANSWERED_ONLINE", {"/answers/okr"})
     assert case.story.journal(Did.PAPER_RECORDED)[-1].outcome == "ANSWERED_ONLINE"
     assert posted(case.story) == before
@@ -141,9 +145,62 @@ def test_a_no_on_paper_opens_no_way_for_a_yes_on_paper_over_what_was_said_online
     case.say(0, okr="no")
     case.say(1, okr="yes")
     paper(case, answers={"okr": "no"})
-    assert paper(case, status=409)["code"] == "ANSWERED_ONLINE"
+    assert records(case, status=409)["code"] == "ANSWERED_ONLINE"
     with later(days=9):
         case.refused("GUARDIAN_OBJECTS")
+
+
+def test_a_paper_that_one_has_recorded_counts_for_nothing_and_nobody_is_told_yet(case: Case) -> None:
+    case.all_say(okr="yes")
+    before = posted(case.story)
+    proposal = records(case, answers={"okr": "no"})["proposal"]
+    case.ask("okr")
+    assert posted(case.story) == before
+    assert all(event.collected is Collected.ONLINE for event in of_person(case))
+    case.story.region.confirm(PO, proposal)
+    case.refused("GUARDIAN_OBJECTS")
+    assert len(posted(case.story)) == len(before) + 2
+
+
+def test_the_week_runs_from_the_day_on_which_the_second_confirmed(story: Story) -> None:
+    case = story.case()
+    case.say(1, okr="yes")
+    proposal = records(case)["proposal"]
+    with later(days=3):
+        begins = datetime.fromisoformat(story.region.confirm(PO, proposal)["starts"])
+        assert begins == starts(now())
+    with time_machine.travel(begins - timedelta(seconds=2)):
+        case.refused("NOT_YET_VALID")
+    with time_machine.travel(begins + timedelta(seconds=1)):
+        case.ask("okr")
+
+
+@pytest.mark.parametrize(("said", "online"), [("yes", "yes"), ("yes", "no"), ("no", "yes"), ("no", "no")])
+def test_what_somebody_answers_online_before_the_second_confirms_goes_before_the_paper(
+    case: Case, said: str, online: str
+) -> None:
+    proposal = records(case, answers={"okr": said, "lvs": said})["proposal"]
+    case.say(0, okr=online)
+    refused = case.story.region.confirm(PO, proposal, 409)
+    assert (refused["code"], set(refused["fields"])) == ("ANSWERED_ONLINE", {"/answers/okr"})
+    assert case.story.journal(Did.PAPER_CONFIRMED)[-1].outcome == "ANSWERED_ONLINE"
+    assert all(event.collected is Collected.ONLINE for event in of_person(case))
+
+
+def test_a_no_on_paper_takes_back_an_older_yes_given_online(case: Case) -> None:
+    case.all_say(okr="yes")
+    paper(case, answers={"okr": "no"})
+    case.refused("GUARDIAN_OBJECTS")
+
+
+def test_a_paper_of_somebody_who_lost_gezag_meanwhile_is_refused(bare: Case) -> None:
+    proposal = records(bare)["proposal"]
+    evidence = {"kind": "gezagsregister", "date": now().date().isoformat(), "staff": "s-1"}
+    kept = {"name": "Ouder 2", "mail": "ouder2@gezin.test", "role": "guardian", "person": bare.child.persons[1]}
+    path = f"/v1/pupils/{bare.child.pupil}/custody"
+    expect(bare.story.region.send(PO, "PUT", path, {"holders": [kept], "evidence": evidence}), 200)
+    refused = bare.story.region.confirm(PO, proposal, 422)
+    assert (refused["code"], set(refused["fields"])) == ("PERSON_UNKNOWN", {"/person"})
 
 
 def test_paper_leaves_standing_what_was_said_of_other_sections(case: Case) -> None:
@@ -172,10 +229,12 @@ def test_what_stands_in_the_ledger_says_that_it_was_paper_and_who_saw_it(bare: C
             form(bare)["notice"]["sha256"],
         )
         assert event.decided_at == datetime.combine(today, datetime.min.time(), AMSTERDAM)
-    entry = bare.story.journal(Did.PAPER_RECORDED)[-1]
-    assert (entry.outcome, entry.actor and entry.actor.id) == ("paper", f"{PO}.s-1")
-    assert (entry.terms["witness"], entry.terms["events"]) == (f"{PO}.s-2", made)
-    assert (entry.sections, entry.told) == (("okr", "lvs", "reports"), {})
+    steps = bare.story.journal(Did.PAPER_RECORDED, Did.PAPER_CONFIRMED)[-2:]
+    assert [entry.actor and entry.actor.id for entry in steps] == [f"{PO}.s-1", f"{PO}.s-2"]
+    for entry in steps:
+        assert (entry.outcome, entry.sections, entry.told) == ("granted", ("okr", "lvs", "reports"), {})
+        assert (entry.terms["person"], entry.terms["collected"]) == (bare.child.persons[0], "meeting")
+    assert (steps[1].terms["events"], steps[1].terms["second"]) == (made, f"{PO}.s-1")
 
 
 def test_a_meeting_recognises_somebody_better_than_a_paper_that_was_handed_in(bare: Case) -> None:
@@ -201,8 +260,6 @@ def test_everybody_is_told_and_only_who_signed_gets_a_code(standing: Story) -> N
 def _refusals() -> list[tuple[str, str, dict[str, Any]]]:
     tomorrow, yesterday = (datetime.now(AMSTERDAM).date() + timedelta(days=way) for way in (1, -1))
     return [
-        ("SECOND_NEEDED", "/witness", {"witness": "s-1"}),
-        ("SECOND_NEEDED", "/witness", {"witness": "S-1"}),
         ("PERSON_UNKNOWN", "/person", {"person": "0" * 32}),
         ("NOTICE_CHANGED", "/notice", {"notice": "0" * 64}),
         ("INVALID", "/signed_on", {"signed_on": tomorrow.isoformat()}),
@@ -216,22 +273,22 @@ def test_a_paper_that_can_t_count_is_refused_and_that_it_was_tried_is_logged(
     bare: Case, code: str, place: str, changed: dict[str, Any]
 ) -> None:
     before = posted(bare.story)
-    answer = paper(bare, status=422, **changed)
+    answer = records(bare, status=422, **changed)
     assert (answer["code"], set(answer["fields"])) == (code, {place})
     entry = bare.story.journal(Did.PAPER_RECORDED)[-1]
-    assert (entry.outcome, entry.terms["events"]) == (code, [])
+    assert (entry.outcome, "proposal" in entry.terms) == (code, False)
     assert (of_person(bare), posted(bare.story)) == ([], before)
 
 
 def test_views_aren_t_answered_on_paper(standing: Story) -> None:
     case = standing.case(invited=False, sections=("okr", "views"))
     assert form(case)["sections"] == ["okr"]
-    assert set(paper(case, status=422, answers={"views": "yes"})["fields"]) == {"/answers/views"}
+    assert set(records(case, status=422, answers={"views": "yes"})["fields"]) == {"/answers/views"}
 
 
 def test_a_yes_that_could_never_count_is_refused_and_a_no_isn_t(bare: Case) -> None:
     with later(days=358):
-        assert paper(bare, status=409)["code"] == "TOO_LATE"
+        assert records(bare, status=409)["code"] == "TOO_LATE"
         paper(bare, answers={"okr": "no"})
     with later(days=357):
         paper(bare, 1)
@@ -251,15 +308,17 @@ def test_a_paper_signed_before_the_16th_birthday_isn_t_an_own_answer_since(stand
 
 def test_a6_the_same_paper_sent_twice_is_taken_over_once(bare: Case) -> None:
     notice = form(bare)["notice"]["sha256"]
-    first, again = (paper(bare, notice=notice, key="p" * 16) for _ in range(2))
+    first, again = (records(bare, notice=notice, key="p" * 16)["proposal"] for _ in range(2))
     assert first == again
+    taken, twice = (bare.story.region.confirm(PO, first, key="c" * 16) for _ in range(2))
+    assert taken == twice
     assert len(of_person(bare)) == 1
 
 
 def test_nothing_is_taken_over_for_a_cancelled_transfer(bare: Case) -> None:
     notice = form(bare)["notice"]["sha256"]
     bare.story.region.post(PO, f"{bare.path}/cancel", {})
-    assert paper(bare, status=409, notice=notice)["code"] == "CANCELLED"
+    assert records(bare, status=409, notice=notice)["code"] == "CANCELLED"
     expect(bare.story.region.send(PO, "GET", f"{bare.path}/paper"), 409)
 
 

@@ -116,7 +116,7 @@ TABLE: Final = {
     "emergencies": Row("emergency", kinds(Kind.EMERGENCY, Did.EMERGENCY_PROPOSED, Did.EMERGENCY_CONFIRMED), (1, 1, 1)),
     "a release in an emergency": Row("emergency", [entry(ground=Ground.EMERGENCY)], (1,)),
     "the end of an emergency": Row("emergency", [*kinds(Did.EMERGENCY_ENDED), entry()]),
-    "a paper": Row("paper", kinds(Did.PAPER_RECORDED, outcome="paper"), (1,)),
+    "a paper": Row("paper", kinds(Did.PAPER_RECORDED, Did.PAPER_CONFIRMED), (1, 1)),
     "a court's ruling": Row("court", kinds(Did.COURT_RECORDED, Kind.COURT), (1,)),
     "an answer of the family": Row("paper", kinds(Kind.GRANT, Did.REMINDED)),
 }

@@ -39,8 +39,13 @@ def decides(case: Case, request: str, ruling: str, status: int = 200, *, by: str
     return case.story.region.post(by, path, body, status, role="principal")
 
 
-def lifts(case: Case, request: str, status: int = 200, second: str = "s-2") -> dict[str, Any]:
-    body = {"reason": "De gegevens kloppen.", "second": second}
+def grants_erasure(case: Case, request: str, status: int = 200) -> dict[str, Any]:
+    """Let the principal grant an erasure and a colleague confirm it."""
+    return case.story.region.confirm(PO, decides(case, request, "granted")["proposal"], status)
+
+
+def proposes_lifting(case: Case, request: str, status: int = 201) -> dict[str, Any]:
+    body = {"reason": "De gegevens kloppen."}
     return case.story.region.post(PO, f"/v1/requests/{request}/lifting", body, status, role="principal")
 
 
@@ -213,13 +218,12 @@ def test_a_restriction_freezes_at_once_and_two_lift_it(lite: Story) -> None:
     [one] = waiting(case)
     assert (one["state"], one["days_left"], one["sections"]) == ("in_force", None, ["okr"])
     assert decides(case, request, "refused", 409)["code"] == "NOTHING_TO_DECIDE"
-    assert lifts(case, request, 422, second="s-1")["fields"] == {"/second": "Not yourself."}
-    assert lifts(case, request, 422, second="S-1")["fields"] == {"/second": "Not yourself."}
+    proposal = proposes_lifting(case, request)["proposal"]
     case.refused("RESTRICTED")
-    lifts(case, request)
+    lite.region.confirm(PO, proposal)
     case.ask("okr")
     assert waiting(case) == []
-    assert lifts(case, request, 409)["code"] == "NOTHING_TO_LIFT"
+    assert proposes_lifting(case, request, 409)["code"] == "NOTHING_TO_LIFT"
     [mine] = own(case)
     assert (mine["state"], mine["reason"]) == ("lifted", "De gegevens kloppen.")
     assert [mail["to"] for mail in mails(lite, "niet meer stilgezet")] == [f"{canary.MAIL}1@gezin.test"]
@@ -307,8 +311,12 @@ def test_an_erasure_that_nothing_stops_is_carried_out_by_two(story: Story) -> No
     told = asks(case, "erasure")
     assert told["answer"] == {"stops": []}
     request = told["request"]
-    assert decides(case, request, "granted", 422)["fields"] == {"/second": "Needed for an erasure."}
-    decides(case, request, "granted", second="s-2")
+    proposal = decides(case, request, "granted")["proposal"]
+    case.family("log")
+    assert own(case)[0]["state"] == "open"
+    assert mails(story, "beantwoord") == []
+    answer = story.region.confirm(PO, proposal)
+    assert (answer["request"], answer["ruling"]) == (request, "granted")
     case.family("log", 0, 404)
     for school in (PO, VO):
         expect(story.region.send(school, "GET", case.path), 404)
@@ -331,7 +339,7 @@ def test_what_was_released_is_kept_as_evidence_and_the_answer_says_until_when(st
     assert stop["kind"] == "evidence"
     assert stop["until"][:4] == str(today.year + 5)
     assert "art. 7(1)" in stop["basis"]
-    refused = decides(case, told["request"], "granted", 409, second="s-2")
+    refused = decides(case, told["request"], "granted", 409)
     assert refused["code"] == "ERASURE_STOPPED"
     assert refused["fields"].keys() == {"/stops/evidence"}
     decides(case, told["request"], "refused", article="AVG art. 17(3)(b)")
@@ -345,7 +353,7 @@ def test_a_duty_of_the_law_stops_an_erasure_until_the_transfer_ends(lite: Story)
     told = asks(case, "erasure")
     assert [(one["kind"], one["until"]) for one in told["answer"]["stops"]] == [("duty", None)]
     lite.region.post(PO, f"{case.path}/cancel", {})
-    decides(case, told["request"], "granted", second="s-2")
+    grants_erasure(case, told["request"])
     case.family("log", 0, 404)
 
 
@@ -354,7 +362,7 @@ def test_what_is_frozen_or_disputed_is_not_erased(standing: Story) -> None:
     asks(case, "restriction", 1)
     told = asks(case, "erasure")
     assert [one["kind"] for one in told["answer"]["stops"]] == ["restriction"]
-    assert decides(case, told["request"], "granted", 409, second="s-2")["code"] == "ERASURE_STOPPED"
+    assert decides(case, told["request"], "granted", 409)["code"] == "ERASURE_STOPPED"
 
 
 def test_an_erasure_that_a_crash_cut_short_is_finished_by_the_sweep(
@@ -368,7 +376,7 @@ def test_an_erasure_that_a_crash_cut_short_is_finished_by_the_sweep(
 
     with monkeypatch.context() as patch:
         patch.setattr(rulings.erasure, "erase", killed)
-        decides(case, request, "granted", 503, second="s-2")
+        grants_erasure(case, request, 503)
     assert own(case)[0]["state"] == "granted"
     assert rulings.finish(lite.region.parts) == 1
     assert rulings.finish(lite.region.parts) == 0
@@ -382,8 +390,8 @@ def test_what_came_between_a_granted_erasure_and_its_end_is_looked_at_again(
     case = lite.agreed("okr")
     request = asks(case, "erasure")["request"]
     with monkeypatch.context() as patch:
-        patch.setattr(rulings, "_erase", lambda *_: 0)  # a process that ended between the two
-        decides(case, request, "granted", second="s-2")
+        patch.setattr(rulings, "erase", lambda *_: 0)  # a process that ended between the two
+        grants_erasure(case, request)
     case.ask("okr")
     assert rulings.finish(lite.region.parts) == 0
     assert [one["kind"] for one in asks(case, "erasure")["answer"]["stops"]] == ["evidence"]
@@ -536,6 +544,6 @@ def test_nothing_is_erased_beside_a_journal_that_is_frozen(lite: Story) -> None:
     parts = lite.region.parts
     with reading(parts.main) as session:
         parts.keystore.freeze(parts.journal.checkpoint(session), "a test", now())
-    assert decides(case, request, "granted", 503, second="s-2")["code"] == "FROZEN"
+    assert decides(case, request, "granted", 503)["code"] == "FROZEN"
     assert rulings.finish(parts) == 0
     assert own(case)[0]["state"] == "open"

@@ -19,7 +19,7 @@ from handover.tables import Attempt
 from tests.handover.story import OTHER, PO, PO_TOO, VO, Case, Story, later
 from tests.region import ORIGIN, UPLOAD, expect, now
 
-Whose = Literal["nobody's", "either side", "sender", "receiver", "board", "request"]
+Whose = Literal["nobody's", "either side", "sender", "receiver", "board", "request", "proposal"]
 ABSENT: Final = "0123456789abcdef0123456789abcdef"
 SHA: Final = "0" * 64
 
@@ -45,7 +45,6 @@ _PAPER: Final = {
     "answers": {"okr": "yes"},
     "notice": SHA,
     "scan": SHA,
-    "witness": "s-2",
     "collected": "paper",
     "signed_on": "2026-01-05",
 }
@@ -74,17 +73,15 @@ SIGNED: Final[dict[tuple[str, str], Signed]] = {
     ),
     ("POST", f"{_T}/bundles"): Signed(Action.UPLOAD_BUNDLE, "sender", b"\0\0\0\0"),
     ("PUT", "/v1/pupils/<string(maxlength=64):pupil>/group"): Signed(Action.REGISTER_PUPIL, "board", {"group": "8a"}),
+    ("GET", "/v1/pupils/<string(maxlength=64):pupil>/holds"): Signed(Action.HOLD_PUPIL, "board"),
     ("POST", "/v1/pupils/<string(maxlength=64):pupil>/holds"): Signed(Action.HOLD_PUPIL, "board", {"ground": "LKC 1"}),
     ("POST", "/v1/pupils/<string(maxlength=64):pupil>/holds/<string(maxlength=64):event>/lifting"): Signed(
-        Action.HOLD_PUPIL, "board", {"ground": "LKC 1", "second": "s-2"}
+        Action.HOLD_PUPIL, "board", {"ground": "LKC 1"}
     ),
     ("PUT", "/v1/pupils/<string(maxlength=64):pupil>/flag"): Signed(Action.FLAG_PUPIL, "board", {"colleague": True}),
     ("GET", "/v1/season"): Signed(Action.SEE_TRANSFERS, "nobody's"),
     ("GET", f"{_T}/emergency"): Signed(Action.RELEASE_IN_EMERGENCY, "sender"),
     ("POST", f"{_T}/emergency"): Signed(Action.RELEASE_IN_EMERGENCY, "sender", _EMERGENCY),
-    ("POST", f"{_T}/emergency/<string(maxlength=64):proposal>/confirm"): Signed(
-        Action.RELEASE_IN_EMERGENCY, "sender", {}
-    ),
     ("POST", f"{_T}/emergency/<string(maxlength=64):event>/end"): Signed(Action.RELEASE_IN_EMERGENCY, "sender", {}),
     ("POST", f"{_T}/court"): Signed(Action.RECORD_COURT, "sender", _COURT),
     ("POST", "/v1/pupils/<string(maxlength=64):pupil>/successors"): Signed(
@@ -97,7 +94,12 @@ SIGNED: Final[dict[tuple[str, str], Signed]] = {
         Action.DECIDE_REQUEST, "request", {"ruling": "refused", "reason": "Het klopt wel."}
     ),
     ("POST", "/v1/requests/<string(maxlength=64):event>/lifting"): Signed(
-        Action.DECIDE_REQUEST, "request", {"reason": "Het is uitgezocht.", "second": "s-2"}
+        Action.DECIDE_REQUEST, "request", {"reason": "Het is uitgezocht."}
+    ),
+    ("GET", "/v1/proposals"): Signed(Action.CONFIRM_PROPOSAL, "nobody's"),
+    ("POST", "/v1/proposals/<string(maxlength=64):proposal>/confirm"): Signed(Action.CONFIRM_PROPOSAL, "proposal", {}),
+    ("POST", "/v1/proposals/<string(maxlength=64):proposal>/withdrawal"): Signed(
+        Action.CONFIRM_PROPOSAL, "proposal", {}
     ),
     ("POST", f"{_T}/release"): Signed(Action.ASK_RELEASE, "receiver", {"sections": ["okr"]}),
     ("POST", f"{_T}/acknowledgement"): Signed(Action.ACKNOWLEDGE, "receiver", {"received": True, "placed": None}),
@@ -152,7 +154,7 @@ def ask(
     method, rule = route
     row = SIGNED[route]
     event = subject if row.whose == "request" else event
-    path = rule.replace("<string(maxlength=64):event>", event).replace("<string(maxlength=64):proposal>", event)
+    path = rule.replace("<string(maxlength=64):event>", event).replace("<string(maxlength=64):proposal>", subject)
     path = path.replace("<string(maxlength=64):transfer>", subject).replace("<string(maxlength=64):pupil>", subject)
     body = row.body | {"pupil": subject} if rule == "/v1/transfers" and method == "POST" else row.body
     if rule == "/v1/transfers" and method == "GET":
@@ -165,6 +167,10 @@ def subject_of(case: Case, route: tuple[str, str]) -> str:
     if SIGNED[route].whose == "request":
         asked: str = case.family("rights", right="rectification", text="Het advies klopt niet.")["request"]
         return asked
+    if SIGNED[route].whose == "proposal":
+        body = _EMERGENCY | {"until": (now() + timedelta(hours=1)).isoformat()}
+        proposal: str = case.story.region.post(PO, f"{case.path}/emergency", body, 201)["proposal"]
+        return proposal
     return case.child.pupil if SIGNED[route].whose == "board" else case.transfer
 
 
@@ -310,6 +316,7 @@ def test_the_roles_are_these_and_may_do_this() -> None:
         *("register_pupil", "set_custody", "open_transfer", "cancel_transfer", "invite", "upload_bundle"),
     }
     care = desk | sending | {"see_requests", "invoke_law", "ask_release", "release_in_emergency", "record_paper"}
+    care |= {"confirm_proposal"}
     assert {str(role): set(map(str, actions)) for role, actions in MAY.items()} == {
         "principal": care
         | {"decide_objection", "decide_request", "flag_pupil", "hold_pupil"}
@@ -323,7 +330,7 @@ def test_the_roles_are_these_and_may_do_this() -> None:
         "transition_coach": {"see_transfers", "ask_release"},
         "administration": desk | sending,
     }
-    assert len(Action) == 20
+    assert len(Action) == 21
 
 
 def test_a_holder_who_was_taken_out_has_no_way_in_any_more(standing: Story) -> None:

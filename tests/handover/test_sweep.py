@@ -377,7 +377,7 @@ def test_rows_that_count_no_longer_are_deleted_each_at_its_own_end(lite: Story) 
     lite.region.release("33CC00", case.transfer, "okr")
     parts, start = lite.region.parts, now()
     tomorrow = start + timedelta(days=1)
-    row = {"id": "p", "transfer": case.transfer, "pupil": case.child.pupil, "staff": "s", "sealed": b"x"}
+    row = {"id": "p", "school": PO, "transfer": None, "pupil": case.child.pupil, "sealed": b"x"}
     with parts.main.begin() as connection:
         connection.execute(insert(Proposal).values(**row, created_at=tomorrow))
     ends = column(parts, select(Invitation.expires_at).limit(1))
