@@ -1,11 +1,10 @@
 """A sweep of 100,000 due bundles: how many a second, and that its memory doesn't grow with their number.
 
-The bundles are rows, shares and journal entries of a hundred pupils, put in in bulk; their ciphertext is small.
-`OVERDRACHT_SWEEP=2000` sweeps fewer.
+The bundles are rows, shares and journal entries of a thousand pupils, put in in bulk; each has one section, and its
+ciphertext is small. `OVERDRACHT_SWEEP=2000` sweeps fewer.
 """
 
 import os
-import resource
 import secrets
 import tempfile
 import time
@@ -28,8 +27,11 @@ from tests.conftest import Databases
 from tests.region import Region
 
 MANY = int(os.environ.get("OVERDRACHT_SWEEP", "100000"))
-PUPILS = 100
+PUPILS = 1_000
 BATCH = 2_000
+RATE = 500
+"""How many a second it should do at least."""
+
 GROWTH = 64 * 1024
 """How much the process may grow while it sweeps, in KiB."""
 
@@ -40,14 +42,15 @@ def rows() -> list[Row]:
     with tempfile.TemporaryDirectory(dir=memory) as name:
         region = _region(Path(name))
         _fill(region)
-        before, start = _peak(), time.perf_counter()
+        before, start = _reset_peak(), time.perf_counter()
         done = sweep(region.parts, accept=1.0).done[Kept.EXPIRED_BUNDLE]
         seconds, grown = time.perf_counter() - start, _peak() - before
         region.parts.close()
     assert done == MANY
     work = f"sweep {MANY:,} due bundles (SQLite in memory)"
+    rate: Any = "OK" if done / seconds >= RATE else "MISSED"
     return [
-        Row(work, f"{done / seconds:.0f}/s", f"{seconds:.0f} s", "-", "measured", "OK"),
+        Row(work, f"{done / seconds:.0f}/s", f"{seconds:.0f} s", "-", f">= {RATE}/s", rate),
         Row("memory while it sweeps", f"{grown / 1024:.0f} MiB more", "-", "-", f"<= {GROWTH // 1024} MiB", _ok(grown)),
     ]
 
@@ -57,7 +60,13 @@ def _ok(grown: int) -> Any:
 
 
 def _peak() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(Path("/proc/self/status").read_text("ascii").split("VmHWM:")[1].split()[0])
+
+
+def _reset_peak() -> int:
+    """Forget how large the process was while it measured other things; gives how large it is."""
+    Path("/proc/self/clear_refs").write_text("5", "ascii")
+    return _peak()
 
 
 def _region(folder: Path) -> Region:
