@@ -96,7 +96,7 @@ def read_line(line: bytes) -> JSON:
         raise Unreadable("its line isn't canonical JSON") from None
 
 
-def read_parts(line: bytes) -> tuple[dict[str, tuple[bytes, Any]], bytes]:
+def read_parts(line: bytes) -> tuple[dict[str, tuple[bytes, Any]], str]:
     """Read what stands behind the head of a line: each part that is there, as it was committed to and as a value.
 
     What is hashed is the part's very text, salt in front; of the actor there is only that, and no value. The row in
@@ -121,7 +121,7 @@ def read_parts(line: bytes) -> tuple[dict[str, tuple[bytes, Any]], bytes]:
             raise ValueError("a part isn't where it belongs")
     if not text.startswith(_ROW, at) or not text.endswith(_END):
         raise ValueError("the row isn't where it belongs")
-    return parts, text[at + len(_ROW) : -len(_END)].encode()
+    return parts, text[at + len(_ROW) : -len(_END)]
 
 
 def read_head(line: bytes) -> Head:

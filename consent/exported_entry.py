@@ -7,6 +7,7 @@ and of those that a board hears without their terms, which are the operator's wo
 
 from collections.abc import Mapping
 from datetime import date
+from json.encoder import encode_basestring
 from typing import Any, NamedTuple, cast
 
 from consent.entry import ERASURES, PARTS, SEES, VERSION, WHOLE, commitment, section_bits
@@ -71,45 +72,66 @@ def _read(line: bytes, leaf: bytes, board: str | None) -> Line:
     terms = parts["terms"][1] if there & SEES["terms"] else None
     if there & BODY == BODY:
         return _whole(there, wrong, leaf[1], row, terms, parts["subject"][1]["number"], board)
-    said: Any = parse(row, limit=LINE_MAX)
+    said = _read_row(row)
     if board is not None and board in said["told"]:
         return _heard(there, wrong, leaf[1], row, terms, said, board)
     return _emptied(there, wrong, leaf[1], row, said, board)
 
 
 def _whole(
-    there: int, wrong: tuple[str, ...], type_: int, row: bytes, terms: Any, number: Any, board: str | None
+    there: int, wrong: tuple[str, ...], type_: int, row: str, terms: Any, number: Any, board: str | None
 ) -> Line:
     """Compare an entry that is there with its row; who acted may have been erased."""
-    said: Any = {
-        "boards": terms["boards"],
-        "book": terms["book"],
-        "day": terms["at"][:10],
-        "ground": terms["ground"],
-        "number": number,
-        "outcome": terms["outcome"],
-        "school": terms["school"],
-        "sections": section_bits(tuple(terms["sections"])),
-        "told": terms["told"],
-        "type": type_,
-    }
-    if canon(said) != row:
-        said, wrong = parse(row, limit=LINE_MAX), (*wrong, DIFFERS)
+    boards = terms["boards"]
+    if _row(type_, terms, number) != row:
+        boards = _read_row(row)["boards"]
+        wrong = (*wrong, DIFFERS)
     erasure = read_listed(type_, terms["terms"]) if terms["book"] == ERASURES else None
-    return Line(WHOLE, there | CLEAR, _numbers(said["boards"], board), wrong, erasure)
+    return Line(WHOLE, there | CLEAR, _numbers(boards, board), wrong, erasure)
 
 
-def _emptied(there: int, wrong: tuple[str, ...], type_: int, row: bytes, said: Any, board: str | None) -> Line:
+def _row(type_: int, terms: Any, number: Any) -> str:
+    """Print the row of an entry as canonical JSON, with its parts at hand: this costs what reading it would."""
+    told = terms["told"]
+    return (
+        f'{{"boards":{_printed(terms["boards"])},"book":{_name(terms["book"])},"day":{_name(terms["at"][:10])},'
+        f'"ground":{_name(terms["ground"])},"number":{_printed(number)},"outcome":{_name(terms["outcome"])},'
+        f'"school":{_name(terms["school"])},"sections":{section_bits(tuple(terms["sections"]))},'
+        f'"told":{"{}" if told == {} else _printed(told)},"type":{type_}}}'
+    )
+
+
+def _printed(value: Any) -> str:
+    """Print a value; one board with its number, as most entries have, at once."""
+    if value is None:
+        return "null"
+    if type(value) is dict and len(value) == 1:
+        ((board, number),) = value.items()
+        if type(number) is int:
+            return f"{{{_name(board)}:{number}}}"
+    return canon(value).decode()
+
+
+def _name(value: Any) -> str:
+    """Print a text or null; raises TypeError for anything else."""
+    return "null" if value is None else encode_basestring(value)
+
+
+def _read_row(row: str) -> Any:
+    return parse(row.encode(), limit=LINE_MAX)
+
+
+def _emptied(there: int, wrong: tuple[str, ...], type_: int, row: str, said: Any, board: str | None) -> Line:
     """Look whether a row is empty as an erasure leaves it. Of an erased entry a board is shown its own number alone."""
     numbers = _numbers(said["boards"], board)
     if "contradicted" in said:
         wrong = (*wrong, DIFFERS)
-    elif row != canon({**_EMPTIED, "boards": numbers, "type": type_}):
+    elif row.encode() != canon({**_EMPTIED, "boards": numbers, "type": type_}):
         there |= CLEAR
     return Line(WHOLE, there, numbers, wrong)
 
 
-def _heard(there: int, wrong: tuple[str, ...], type_: int, row: bytes, terms: Any, said: Any, board: str) -> Line:
+def _heard(there: int, wrong: tuple[str, ...], type_: int, row: str, terms: Any, said: Any, board: str) -> Line:
     """Compare what a board hears with the terms where it sees them; otherwise only the row's form is held."""
     if terms is not None:
         bits = section_bits(tuple(terms["sections"]))
@@ -122,7 +144,7 @@ def _heard(there: int, wrong: tuple[str, ...], type_: int, row: bytes, terms: An
     numbers = _numbers({board: heard["boards"][board]}, board)
     expected = {name: heard[name] for name in ("day", "ground", "school", "sections")}
     expected |= {"boards": numbers, "book": None, "number": None, "outcome": told["outcome"], "told": {board: told}}
-    if canon({**expected, "type": type_}) != row or there & ~sees:
+    if canon({**expected, "type": type_}) != row.encode() or there & ~sees:
         wrong = (*wrong, HEARS)
     empty = {**expected, "told": {}} == {**_EMPTIED, "boards": numbers}
     wanted, clear = (0, 0) if empty else (sees, CLEAR)
@@ -145,7 +167,8 @@ def _check_word(said: Any) -> None:
 
 def _numbers(boards: Any, board: str | None) -> dict[str, int]:
     """Give the running numbers that can be followed: all, or this board's own."""
-    numbers = dict(boards.items()) if board is None else {board: boards[board]}
-    if any(type(number) is not int for number in numbers.values()):
-        raise TypeError("not a running number")
+    numbers: dict[str, int] = boards if board is None else {board: boards[board]}
+    for number in numbers.values():
+        if type(number) is not int:
+            raise TypeError("not a running number")
     return numbers

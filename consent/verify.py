@@ -164,16 +164,18 @@ class _Side:
         self.erasures.entry(read.wanted, read.there)
         for what in read.wrong:  # (2)
             self.findings.add(index, what)
-        if self._renamed(index) and leaf[1] != ROLLBACK:
+        if self.head.later and leaf[1] != ROLLBACK and self._renamed(index):
             self.findings.add(index, "the log took another name here, and no entry was lost")
         for board, number in read.numbers.items():
             self._follow(index, board, number)
         if read.erasure is not None:
             for at, what in self.erasures.erase(index, read.erasure):  # (3)
                 self.findings.add(at, what)
-        self.opened += not read.told and bool(read.there & BODY)
-        self.heard += read.told
-        self.words += read.word
+        if read.told:
+            self.heard += 1
+            self.words += read.word
+        elif read.there & BODY:
+            self.opened += 1
 
     def _follow(self, index: int, board: str, number: int) -> None:  # (4)
         last = self._numbers.get(board, 0)
@@ -182,7 +184,7 @@ class _Side:
         self._numbers[board] = number
 
     def _renamed(self, index: int) -> bool:
-        return any(index == first for first, _ in self.head.later)
+        return index in [first for first, _ in self.head.later]
 
     def end(self) -> None:
         """Say what is missing at the end."""
