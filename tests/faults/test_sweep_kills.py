@@ -5,11 +5,10 @@ J3: nothing is done twice, nothing is missed, and nothing is half done after the
 
 import secrets
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from itertools import count
-from typing import Any
 
 import pytest
 import time_machine
@@ -45,16 +44,12 @@ class Dead(BaseException):
 
 
 @contextmanager
-def dying_at(step: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Die just before a step that changes something for good: a commit of either database, a removal of ciphertext.
+def before_each_step(tick: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Do something just before each change for good: a commit of either database, a removal of ciphertext.
 
     On SQLite a commit of nothing is no step.
     """
-    steps, real = count(1), Blobs.delete
-
-    def tick(*_: Any) -> None:
-        if next(steps) >= step:
-            raise Dead
+    real = Blobs.delete
 
     def one_by_one(self: Blobs, *names: str) -> bool:
         there = [(tick(), real(self, name))[1] for name in names]
@@ -77,6 +72,19 @@ def dying_at(step: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         finally:
             event.remove(Engine, "begin", begins)
             event.remove(Engine, "commit", commits)
+
+
+@contextmanager
+def dying_at(step: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Die just before a step."""
+    steps = count(1)
+
+    def tick() -> None:
+        if next(steps) >= step:
+            raise Dead
+
+    with before_each_step(tick, monkeypatch):
+        yield
 
 
 def _changes(connection: Connection) -> int:

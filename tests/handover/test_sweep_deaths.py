@@ -1,26 +1,23 @@
-"""Something of each kind falls due, and a fresh sweep dies at each of its steps in turn: the next one finishes it.
+"""Something of each kind falls due, and a fresh sweep dies at each of its steps: the next one finishes it.
 
-Every death begins from the same copy of the service, and what is there in the end is what an undisturbed sweep leaves:
-the same rows, shares, ciphertext, keys and files, and each entry of the journal as often.
+One sweep is let live, and its files are copied just before each step: what is there when its process is killed. From
+each copy the next sweep begins, and what is there in the end is what an undisturbed one leaves: the same rows, shares,
+ciphertext, keys and files, and each entry of the journal as often.
 """
 
 import shutil
 from collections import Counter
-from collections.abc import Callable
-from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from consent import inventory
-from consent.db import Main, open_engine, reading
+from consent.db import Main, reading
 from consent.entry import ERASE, STAFF_ERASED
 from consent.errors import IntegrityBroken
 from consent.tables import DataKey, JournalLookup
@@ -28,11 +25,10 @@ from crypto.encoding import canon
 from handover.accesslog import Did
 from handover.app import recover
 from handover.leases import LASTS
-from handover.parts import Parts, assemble
+from handover.parts import Parts
 from handover.retention import Kept, due, year_over
-from handover.settings import Settings
 from handover.sweeping import sweep
-from tests.faults.test_sweep_kills import Dead, dying_at
+from tests.faults.test_sweep_kills import before_each_step
 from tests.handover.story import Story
 from tests.handover.test_sweep import acknowledged, at, cancelled, swept_at
 from tests.region import now
@@ -42,58 +38,53 @@ AGAIN = LASTS + timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class Rest:
-    """A service at rest: `open` gives a copy of it as often as one likes."""
+    """A service that copies of itself can be put in the place of. `size` is that of its journal when it came to rest.
 
-    folder: Path
-    settings: Settings
+    Its engines stay, so that no statement is compiled anew for each death.
+    """
+
+    parts: Parts
+    keys: Engine
     size: int
 
-    def open(self, number: int) -> Settings:
-        home = self.folder.parent / f"{self.folder.name}-{number}"
-        shutil.copytree(self.folder, home)
-        urls = {f"{which}_url": f"sqlite:///{home / name}.sqlite" for which, name in DATABASES.items()}
-        places = {"keys": home / "keys", "blobs": str(home / "bundles"), "outbox": home / "outbox"}
-        return replace(self.settings, home=home, **urls, **places)  # type: ignore[arg-type]
+    def become(self, copy: Path) -> Parts:
+        """Make of the service what a copy of it is, and start it."""
+        self.close()
+        home = self.parts.settings.home
+        shutil.rmtree(home)
+        shutil.copytree(copy, home)
+        self.parts.journal.start()
+        return self.parts
 
+    def copied(self, name: str) -> Path:
+        """Copy the service as its files are now: as they would be if its process died."""
+        home = self.parts.settings.home
+        return shutil.copytree(home, home.parent / f"{home.name}-{name}", ignore=shutil.ignore_patterns("*-shm"))
 
-DATABASES = {"database": "main", "keystore": "keys"}
+    def close(self) -> None:
+        """Let go of its files."""
+        self.parts.close()
+        self.keys.dispose()
 
 
 def resting(story: Story) -> Rest:
-    parts = story.region.parts
-    size = story.size()
-    parts.close()
-    story.keys.dispose()
-    folder = parts.settings.home
-    copy = folder.parent / f"{folder.name}-rest"
-    shutil.copytree(folder, copy)
-    return Rest(copy, parts.settings, size)
+    rest = Rest(story.region.parts, story.keys, story.size())
+    rest.close()
+    return rest
 
 
-def ends(rest: Rest, number: int, moment: datetime, dying: Callable[[], Any]) -> tuple[bool, dict[str, Any]]:
-    """Sweep a copy at a moment, perhaps to death, and again; tells whether the first one lived, and what is there."""
-    settings = rest.open(number)
+def finished(rest: Rest, copy: Path, moment: datetime) -> dict[str, Any]:
+    """Let a sweep finish what it finds; gives what is there then."""
     with at(moment):
-        parts = assemble(settings)
-        lived = True
-        try:
-            with dying():
-                sweep(parts, accept=1.0)
-        except Dead:
-            lived = False
-        parts.close()
-    with at(moment + AGAIN):
-        parts = assemble(settings)
+        parts = rest.become(copy)
         recover(parts)
         assert sweep(parts, accept=1.0).left == {}
-        found = there(parts, rest.size)
-        parts.close()
-    shutil.rmtree(settings.home)
-    return lived, found
+        return there(rest)
 
 
-def there(parts: Parts, since: int) -> dict[str, Any]:
-    """Tell what a service holds, and what its journal says from an index on; not when, nor which sweep said it."""
+def there(rest: Rest) -> dict[str, Any]:
+    """Tell what a service holds, and what its journal says since it rested; not when, nor which sweep said it."""
+    parts = rest.parts
     with reading(parts.main) as session:
         found: dict[str, Any] = {
             table.name: sorted(map(repr, session.execute(select(table)).all()))
@@ -102,14 +93,12 @@ def there(parts: Parts, since: int) -> dict[str, Any]:
         }
         kinds = session.execute(
             select(JournalLookup.index, JournalLookup.type).where(
-                JournalLookup.index >= since, JournalLookup.type != int(Did.SWEPT)
+                JournalLookup.index >= rest.size, JournalLookup.type != int(Did.SWEPT)
             )
         )
         found["entries"] = Counter((kind, _said(parts, session, index)) for index, kind in kinds)
-    keys = open_engine(parts.settings.keystore_url)
-    with reading(keys) as session:
+    with reading(rest.keys) as session:
         found["keys"] = sorted(map(tuple, session.execute(select(DataKey.id, DataKey.wrapped.is_(None)))))
-    keys.dispose()
     found["epochs"] = [(state.number, state.current, state.destroyed) for state in inventory.epochs(parts.keystore)]
     stores = inventory.stores(parts.keystore)
     found["shares"] = {store: sorted(parts.keystore.shares(store)) for store in stores}
@@ -127,21 +116,20 @@ def _said(parts: Parts, session: Session, index: int) -> bytes | None:
     return canon({"pupil": entry.pupil, "sections": list(entry.sections), "terms": dict(entry.terms)})
 
 
-def undisturbed(rest: Rest, moment: datetime) -> dict[str, Any]:
-    """Tell what is there when nobody dies."""
-    lived, found = ends(rest, 0, moment, nullcontext)
-    assert lived
-    return found
+def deaths(rest: Rest, moment: datetime, monkeypatch: pytest.MonkeyPatch) -> tuple[int, dict[str, Any]]:
+    """Sweep once, and finish what a death just before each step of it would leave.
 
-
-def deaths(rest: Rest, moment: datetime, wanted: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> int:
-    """Let a fresh sweep die at each step there is; gives how many there are."""
-    for step in count(1):
-        lived, found = ends(rest, step, moment, partial(dying_at, step, monkeypatch))
-        assert found == wanted, f"died at step {step}"
-        if lived:
-            return step - 1
-    raise AssertionError
+    Gives how many steps there are, and what is there in the end, which is the same wherever it died.
+    """
+    left: list[Path] = []
+    with at(moment), before_each_step(lambda: left.append(rest.copied(f"{len(left)}")), monkeypatch):
+        assert sweep(rest.parts, accept=1.0).left == {}
+    rest.close()
+    wanted = finished(rest, rest.copied("whole"), moment + AGAIN)
+    for step, copy in enumerate(left):
+        assert finished(rest, copy, moment + AGAIN) == wanted, f"died before step {step + 1}"
+        shutil.rmtree(copy)
+    return len(left), wanted
 
 
 def leave_orphans(parts: Parts) -> None:
@@ -158,7 +146,7 @@ def test_a_sweep_that_dies_at_any_step_of_a_transfer_that_never_happened_leaves_
     _, cancelled_at = cancelled(lite)
     leave_orphans(lite.region.parts)
     rest, moment = resting(lite), due(Kept.UNRELEASED_PUPIL, cancelled_at)
-    after = undisturbed(rest, moment)
+    steps, after = deaths(rest, moment, monkeypatch)
     assert {kind for kind, *_ in after["entries"]} >= {Did.SHRED_INTENT, Did.SHRED_DONE, Did.DESTROYED, ERASE}
     assert (after["transfer"], after["bundle"], after["objects"], after["shares"], after["files"]) == (
         [],
@@ -168,7 +156,7 @@ def test_a_sweep_that_dies_at_any_step_of_a_transfer_that_never_happened_leaves_
         [],
     )
     assert (after["nonce"], after["idempotency"], after["lease"]) == ([], [], [])
-    assert deaths(rest, moment, after, monkeypatch) >= 20
+    assert steps >= 20
 
 
 def test_a_sweep_that_dies_at_any_step_of_what_was_released_leaves_what_an_undisturbed_one_does(
@@ -179,7 +167,7 @@ def test_a_sweep_that_dies_at_any_step_of_what_was_released_leaves_what_an_undis
     parts = lite.region.parts
     swept_at(parts, due(Kept.CONTACT, received_at) - timedelta.resolution)  # the bundle, and what is short of life
     rest, moment = resting(lite), due(Kept.STAFF_RECORD, year_over(received_at.year))
-    after = undisturbed(rest, moment)
+    steps, after = deaths(rest, moment, monkeypatch)
     assert sum(many for (kind, *_), many in after["entries"].items() if kind == Did.DESTROYED) == 2
     assert {kind for kind, *_ in after["entries"]} >= {ERASE, STAFF_ERASED}
-    assert deaths(rest, moment, after, monkeypatch) >= 12
+    assert steps >= 12
