@@ -138,6 +138,10 @@ class Journal:
         """Find boards, of these or of all, of which acknowledged entries are missing: among which of their numbers."""
         return missing(session, self._main, self._keystore, boards, self.first)
 
+    def check_signed(self, session: Session, indices: Iterable[int]) -> None:
+        """Raise `IntegrityBroken` unless the entries at these indices are those that the head is signed over."""
+        tree.check(session, indices, self.origin, self._sign_key.public)
+
     def lock_head(self, session: Session) -> tree.Head:
         """Lock the head for the rest of the transaction; raises `IntegrityBroken` where it contradicts itself."""
         head = tree.load(session, self.origin, self._sign_key.public, lock=True)

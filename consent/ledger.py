@@ -178,10 +178,12 @@ class Ledger:
     def ask(self, act: Act, question: Question, policy: Policy) -> Granted | Refused:
         """Put a question to the rule, within an act that holds the pupil's lock.
 
-        Never says yes on a broken ledger, nor while entries of the pupil's board are missing.
+        Never says yes on a broken ledger, on entries that aren't those that the journal's head is signed over, nor
+        while entries of the pupil's board are missing.
         """
         try:
             history = self.history(act.session, question.subject)
+            self.journal.check_signed(act.session, [event.index for event in history.events])
             self._check_board(act.session, act.session.scalar(_BOARD_OF, {"pupil": question.subject}) or "")
         except Destroyed:
             return Refused(Reason.SUBJECT_ERASED)

@@ -1,11 +1,10 @@
 """The journal's tree in SQL: its head under a lock, its nodes, its checkpoints, and the proofs made from them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from functools import cache
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from sqlalchemy import Select, and_, bindparam, false, insert, or_, select, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
 from consent.errors import IntegrityBroken
@@ -13,7 +12,7 @@ from consent.tables import JournalCheckpoint, JournalHead, JournalLeaf, JournalN
 from crypto.checkpoint import Checkpoint, print_checkpoint, verify_checkpoint
 from crypto.errors import CheckpointRefused, ProofRefused
 from crypto.keys import SignKey
-from crypto.merkle import Frontier, GetNode, subtree
+from crypto.merkle import Frontier, GetNode, climb, subtree
 
 KEEP_EVERY = 256
 """A checkpoint is kept for good each time that so many entries were added."""
@@ -22,8 +21,11 @@ _TABLE, _LEAF, _NODE, _KEPT = core(JournalHead), core(JournalLeaf), core(Journal
 _HEAD = select(_TABLE.c.size, _TABLE.c.frontier, _TABLE.c.checkpoint)
 _HEAD_LOCKED = _HEAD.with_for_update()
 _MOVE_HEAD, _ADD_NODES, _KEEP = update(_TABLE), insert(_NODE), insert(_KEPT)
-_LEAF_HASHES = select(_LEAF.c.idx, _LEAF.c.hash).where(_LEAF.c.idx.in_(bindparam("indices", expanding=True)))
-_PLACE = ("level", "idx")
+_LEAF_HASHES = "SELECT 0, idx, hash FROM journal_leaf WHERE idx IN ({})"
+_NODE_HASHES = (  # for `(level, idx) IN (...)` SQLite would look through the whole table
+    "WITH wanted (level, idx) AS (VALUES {}) SELECT node.level, node.idx, node.hash FROM wanted"
+    " CROSS JOIN journal_node AS node WHERE node.level = wanted.level AND node.idx = wanted.idx"
+)
 _Result = TypeVar("_Result")
 
 
@@ -133,20 +135,30 @@ def proved(session: Session, prove: Callable[[GetNode], _Result]) -> _Result:
     return prove(lambda level, index: found[level, index])
 
 
+def check(session: Session, indices: Iterable[int], origin: str, public: bytes) -> None:
+    """Raise `IntegrityBroken` unless the leaves at these indices are those that the head is signed over."""
+    head = load(session, origin, public)
+    if head is None:
+        raise IntegrityBroken("no journal was begun")
+    frontier, wanted = head.frontier, list(indices)
+    try:
+        found = proved(session, lambda get: climb({at: get(0, at) for at in wanted}, frontier.size, get))
+    except ProofRefused:
+        raise IntegrityBroken("an entry stands beyond the head of the journal") from None
+    if any(frontier.at(level) != hashed for level, hashed in found.items()):
+        raise IntegrityBroken("entries aren't those that the head of the journal was signed over")
+
+
 def _nodes(session: Session, wanted: set[tuple[int, int]]) -> dict[tuple[int, int], bytes]:
-    leaves = [index for level, index in wanted if level == 0]
-    above = [place for place in wanted if place[0] > 0]
-    connection = session.connection()
-    found = {(0, index): hashed for index, hashed in connection.execute(_LEAF_HASHES, {"indices": leaves})}
-    places = {
-        f"{name}_{at}": value for at, place in enumerate(above) for name, value in zip(_PLACE, place, strict=True)
-    }
-    found.update(((level, index), hashed) for level, index, hashed in connection.execute(_at(len(above)), places))
+    """Read hashes by level and index, with one query for the leaves and one for the nodes above.
+
+    Numbers are written into its text: as parameters, hundreds of places take longer to bind than to find.
+    """
+    leaves = ",".join(str(index) for level, index in wanted if level == 0)
+    above = ",".join(f"({level},{index})" for level, index in wanted if level)
+    connection, found = session.connection(), dict[tuple[int, int], bytes]()
+    for places, query in ((leaves, _LEAF_HASHES), (above, _NODE_HASHES)):
+        if places:
+            rows = connection.exec_driver_sql(query.format(places))
+            found.update({(level, index): hashed for level, index, hashed in rows})
     return found
-
-
-@cache
-def _at(count: int) -> Select[Any]:
-    """Make the query for so many nodes. For `(level, idx) IN (...)` SQLite would look through the whole table."""
-    places = (and_(*(_NODE.c[name] == bindparam(f"{name}_{at}") for name in _PLACE)) for at in range(count))
-    return select(_NODE.c.level, _NODE.c.idx, _NODE.c.hash).where(or_(false(), *places))

@@ -5,7 +5,7 @@ nothing. A node is named by its level (0 is a leaf) and its index on that level;
 never changes once the leaves below it are there. Proofs are lists of hashes, byte for byte those of the RFC.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TypeAlias
@@ -83,6 +83,10 @@ class Frontier:
             hashed = node_hash(left, hashed)
         return hashed
 
+    def at(self, level: int) -> bytes:
+        """Give the root of the complete subtree of 2**level leaves; there is one for each bit set in the size."""
+        return self.hashes[(self.size >> level + 1).bit_count()]
+
     def print(self) -> bytes:
         """Print it: the size in eight bytes, big-endian, and the hashes."""
         return self.size.to_bytes(8, "big") + b"".join(self.hashes)
@@ -94,6 +98,30 @@ class Frontier:
         if len(data) != 8 + HASH_SIZE * size.bit_count() or size > SIZE_MAX:
             raise ProofRefused("not a frontier: the number of hashes isn't that of the size")
         return cls(size, [data[at : at + HASH_SIZE] for at in range(8, len(data), HASH_SIZE)])
+
+
+def climb(leaves: Mapping[int, bytes], size: int, get_node: GetNode) -> dict[int, bytes]:
+    """Climb from leaf hashes, by their indices, to the frontier of a tree of that size: its hashes there, by level.
+
+    What isn't above these leaves is asked for. Where they aren't the tree's, the hashes aren't the frontier's. Raises
+    `ProofRefused` where the tree has no such leaf.
+    """
+    if not all(0 <= index < size for index in leaves):
+        raise ProofRefused("the tree has no such leaf")
+    here, level, found = dict(leaves), 0, {}
+    while here:
+        complete, above = size >> level, dict[int, bytes]()
+        for index, hashed in here.items():
+            if index & 1:
+                if index - 1 not in here:
+                    above[index >> 1] = node_hash(get_node(level, index - 1), hashed)
+            elif index + 1 < complete:
+                beside = here[index + 1] if index + 1 in here else get_node(level, index + 1)
+                above[index >> 1] = node_hash(hashed, beside)
+            else:
+                found[level] = hashed
+        here, level = above, level + 1
+    return found
 
 
 def subtree(begin: int, end: int, get_node: GetNode) -> bytes:

@@ -14,6 +14,7 @@ from crypto.errors import ProofRefused
 from crypto.merkle import (
     EMPTY_ROOT,
     Frontier,
+    climb,
     consistency,
     inclusion,
     leaf_hash,
@@ -252,3 +253,49 @@ def test_the_proof_of_a_large_tree_asks_for_few_nodes() -> None:
 
     inclusion(999_999, 1_000_003, note)
     assert len(asked) == len(set(asked)) < 40
+
+
+# Climbing from many leaves at once.
+
+
+def tree_of(count: int) -> tuple[Frontier, dict[tuple[int, int], bytes]]:
+    """Give a tree's frontier and all its complete nodes, its leaves among them."""
+    frontier, nodes = Frontier(), dict[tuple[int, int], bytes]()
+    for at, leaf in enumerate(MANY[:count]):
+        nodes[0, at] = leaf_hash(leaf)
+        nodes |= {(level, index): hashed for level, index, hashed in frontier.append(leaf_hash(leaf))}
+    return frontier, nodes
+
+
+@given(data=st.data(), count=st.integers(1, len(MANY)))
+@settings(deadline=None)
+def test_leaves_lead_to_the_frontier_above_them_and_an_altered_one_elsewhere(data: st.DataObject, count: int) -> None:
+    frontier, nodes = tree_of(count)
+    indices = data.draw(st.sets(st.integers(0, count - 1), min_size=1))
+    asked: list[tuple[int, int]] = []
+
+    def get_node(level: int, index: int) -> bytes:
+        asked.append((level, index))
+        return nodes[level, index]
+
+    leaves = {index: nodes[0, index] for index in indices}
+    found = climb(leaves, count, get_node)
+    assert found == {level: frontier.at(level) for level in found}
+    begins = {level: count >> level + 1 << level + 1 for level in range(count.bit_length()) if count >> level & 1}
+    above = {level for level, begin in begins.items() if indices & set(range(begin, begin + (1 << level)))}
+    assert set(found) == above
+    assert len(asked) == len(set(asked))
+    assert not {index for level, index in asked if level == 0} & indices
+    altered = data.draw(st.sampled_from(sorted(indices)))
+    other = climb(leaves | {altered: bytes(32)}, count, lambda level, index: nodes[level, index])
+    assert [level for level in found if other[level] != found[level]] != []
+
+
+@pytest.mark.parametrize("index", [-1, 3])
+def test_no_climb_begins_at_a_leaf_that_is_not_there(index: int) -> None:
+    with pytest.raises(ProofRefused, match="no such leaf"):
+        climb({0: bytes(32), index: bytes(32)}, 3, lambda level, at: bytes(32))
+
+
+def test_nothing_is_asked_for_where_no_leaf_is_climbed_from() -> None:
+    assert climb({}, 3, lambda level, index: bytes(1)) == {}
