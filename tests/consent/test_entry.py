@@ -72,6 +72,7 @@ VALUES = {
 def test_the_constants_are_pinned() -> None:
     assert (form.VERSION, form.ERASE, form.STAFF_ERASED, form.ROLLBACK, form.ERASURES) == (1, 17, 18, 21, "erasure")
     assert (PARTS, SALT_SIZE, LEAF_SIZE) == (("subject", "actor", "terms"), 32, 98)
+    assert form.GONE.format("actor") == "its actor neither opens nor was erased"
     assert (SEES, WHOLE) == ({"subject": 1, "actor": 2, "terms": 4}, 7)
 
 
