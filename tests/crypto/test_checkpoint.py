@@ -193,6 +193,7 @@ def test_a_receipt_whose_checkpoint_is_not_the_logs_is_refused() -> None:
 def test_a_proof_may_have_as_many_hashes_as_a_tree_has_levels() -> None:
     longest = replace(RECEIPT, proof=(bytes(32),) * 64)
     assert parse_receipt(print_receipt(longest)) == longest
+    assert Receipt(0, (), NOTE).extra == b""
 
 
 def _lines(change: Callable[[list[str]], list[str]]) -> bytes:
