@@ -118,21 +118,21 @@ def _decide(
     decision = parts.ledger.ask(act, asked, policy)  # (3)
     if isinstance(decision, Refused):
         return (), Withheld(decision.reason.name)
-    found = _ready(parts, act, transfer, bundle, sections)  # (4)
-    if bundle is not None and isinstance(found, Withheld) and found.reason == KEY_ROTATED:
+    if was_cancelled(parts, act.session, transfer):  # (4)
+        return decision.evidence, Withheld("CANCELLED")
+    if bundle is None:
+        return decision.evidence, Withheld("NO_BUNDLE")
+    found = _ready(parts, act, transfer, bundle, sections)
+    if isinstance(found, Withheld) and found.reason == KEY_ROTATED:
         free = free_sections(parts, act, transfer, Section, kept=Kept.SUPERSEDED_BUNDLE)
         start_shredding(parts, act, transfer, bundle, free, why="key rotated")
     return decision.evidence, found
 
 
 def _ready(
-    parts: Parts, act: Act, transfer: Transfer, bundle: Bundle | None, sections: tuple[Section, ...]
+    parts: Parts, act: Act, transfer: Transfer, bundle: Bundle, sections: tuple[Section, ...]
 ) -> _Ready | Withheld:
-    """(4) Give what can be sent, or say what keeps it here."""
-    if was_cancelled(parts, act.session, transfer):
-        return Withheld("CANCELLED")
-    if bundle is None:
-        return Withheld("NO_BUNDLE")
+    """(4) Give what can be sent of a bundle, or say what keeps it here."""
     if bundle.expires_at <= act.now:
         return Withheld("BUNDLE_EXPIRED")
     signer = parse_manifest(bundle.manifest).core.sender.kid

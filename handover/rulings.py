@@ -24,7 +24,7 @@ from handover.accesslog import BOOK, SERVICE, Did, record, staff
 from handover.asked import AT_ONCE, EXTENDED, Asked, asked, due_after
 from handover.bundles import handed_out, newest
 from handover.dpos import mails_of
-from handover.errors import RequestRefused, not_found
+from handover.errors import NotTheirs, RequestRefused
 from handover.freezing import is_frozen
 from handover.idempotency import Answer, Once, carry_out, earlier
 from handover.insight import words_about
@@ -233,7 +233,7 @@ def own(parts: Parts, session: Session, caller: Caller, request: str) -> tuple[T
         for one in asked(parts.ledger.history(session, row.pupil).known):
             if one.event.id == request:
                 return row, one
-    raise not_found()
+    raise NotTheirs
 
 
 # ---- deciding

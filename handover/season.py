@@ -27,7 +27,7 @@ from consent.tables import Pupil
 from consent.terms import Ground, Purpose, Section
 from handover.accesslog import SERVICE, Did, record, staff
 from handover.bundles import newest, versions_of
-from handover.errors import not_found
+from handover.errors import NotTheirs
 from handover.idempotency import Answer, Once, carry_out
 from handover.notices import date_in_words
 from handover.outbox import deliver, post
@@ -134,7 +134,7 @@ def listing(parts: Parts, caller: Caller, group: str | None, cursor: str | None)
         if cursor is not None:
             last = session.execute(wanted.where(Transfer.id == cursor, Pupil.erased.is_(False))).one_or_none()
             if last is None:
-                raise not_found()
+                raise NotTheirs
             places = {place: row for place, row in places.items() if place > _Place.of(parts, *last)}
         asked = sorted(place for place in places if group is None or place.group == group)
         page = [_print(parts, session, place, places[place], now) for place in asked[:PAGE]]

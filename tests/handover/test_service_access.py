@@ -10,10 +10,12 @@ from datetime import timedelta
 from typing import Any, Final, Literal
 
 import pytest
+import time_machine
 from sqlalchemy import delete
 from werkzeug.test import TestResponse
 
 from consent.db import writing
+from handover.accesslog import Did
 from handover.roles import MAY, Action, Role, may
 from handover.tables import Attempt
 from tests.handover.story import OTHER, PO, PO_TOO, VO, Case, Story, later
@@ -226,14 +228,33 @@ def test_a_role_may_do_what_the_table_says_and_nothing_else(
 def test_what_is_anothers_looks_as_if_it_were_not_there(standing: Story, case: Case, route: tuple[str, str]) -> None:
     """A8, G1"""
     subject = subject_of(case, route)
-    before = standing.rows("nonce", "attempt", "journal_leaf", "journal_part", "journal_lookup", "journal_board")
+    written = ("nonce", "attempt", *(f"journal_{table}" for table in ("leaf", "part", "lookup", "board", "checkpoint")))
+    before, size = standing.rows(*written), standing.size()
     foreign = expect(ask(standing, OTHER, route, subject), 404)
     absent = expect(ask(standing, OTHER, route, ABSENT), 404)
     assert foreign.get_data() == absent.get_data()
     assert list(foreign.headers) == list(absent.headers)
-    after = standing.rows("nonce", "attempt", "journal_leaf", "journal_part", "journal_lookup", "journal_board")
+    after = standing.rows(*written)
     after["data_key"], after["journal_node"] = before["data_key"], before["journal_node"]  # an ATTEMPT names its staff
     assert after == before
+    if SIGNED[route].whose != "proposal":  # one that was settled isn't there either
+        assert standing.size() == size + 2
+        last = standing.journal(Did.ATTEMPT)[-1]
+        assert (last.terms["asked"], last.terms["count"]) == (str(SIGNED[route].action), 2)
+
+
+@pytest.mark.parametrize("left", [(29, 404, 1), (30, 429, 1), (31, 429, 0), (59, 429, 0), (60, 429, 1)], ids=str)
+def test_guessing_is_slowed_down_and_seen_on_whatever_route(standing: Story, left: tuple[int, int, int]) -> None:
+    """A8, G2: beyond the limit each thirtieth attempt is an entry, from the first on."""
+    before, status, entries = left
+    minute = now().replace(second=0, microsecond=0) + timedelta(minutes=2)
+    with time_machine.travel(minute, tick=False):
+        with writing(standing.region.parts.main) as session:
+            session.execute(delete(Attempt))
+            session.add(Attempt(school=OTHER, minute=minute, count=before))
+        size = standing.size()
+        expect(standing.region.send(OTHER, "GET", f"/v1/transfers/{ABSENT}"), status)
+        assert standing.size() == size + entries
 
 
 @pytest.mark.parametrize("school", [PO_TOO, VO])
