@@ -5,9 +5,9 @@ from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
-from sqlalchemy import MetaData, create_engine, make_url, select
+from sqlalchemy import create_engine, inspect, make_url, select
 
-from consent.db import open_engine
+from consent.db import Keys, Main, open_engine
 from handover.app import create_app
 from handover.backup import backup
 from handover.parts import Parts, assemble
@@ -80,12 +80,12 @@ def wipe(url: str) -> None:
 def rows_of(url: str) -> dict[str, list[tuple[object, ...]]]:
     """Give all rows of a database by table, in an order of their own."""
     engine = open_engine(url)
-    found = MetaData()
-    found.reflect(engine)
+    there = inspect(engine).get_table_names()
     with engine.connect() as connection:
         rows = {
-            name: sorted((tuple(row) for row in connection.execute(select(table))), key=repr)
-            for name, table in found.tables.items()
+            table.name: sorted((tuple(row) for row in connection.execute(select(table))), key=repr)
+            for table in (*Main.metadata.sorted_tables, *Keys.metadata.sorted_tables)
+            if table.name in there
         }
     engine.dispose()
     return rows

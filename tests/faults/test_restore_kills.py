@@ -1,7 +1,13 @@
-"""A restore that dies at every step that changes something, and is run again: it ends where one that lived would."""
+"""A restore that dies at every step that changes something, and is run again: it ends where one that lived would.
 
+Where it puts everything back its process is killed; with a loss it dies in this one. A backup is killed too.
+"""
+
+import os
 import shutil
-from collections.abc import Iterator
+import signal
+import warnings
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -14,6 +20,7 @@ from consent.db import reading
 from consent.events import Kind
 from consent.tables import JournalLookup
 from crypto.checkpoint import Checkpoint, parse_checkpoint, print_checkpoint
+from handover import backup as backups
 from handover import bundles, copying, restoring, unfinished
 from handover.admin import VERIFIERS
 from handover.errors import SettingsRefused
@@ -21,11 +28,13 @@ from handover.parts import RESTORING, Parts, assemble
 from handover.release import Withheld
 from handover.restoring import Restored, RestoreRefused, restore
 from handover.second import Second
+from handover.settings import Settings
 from tests.conftest import Databases
 from tests.faults.disaster import Service
 from tests.faults.story import granted_file
 from tests.faults.test_restore import Lossy, approvals, asks, held, lossy, restate, withdraw
 from tests.faults.test_sweep_kills import Dead
+from tests.faults.worker import PROCESSES
 from tests.region import Region
 
 __all__ = ["lossy"]
@@ -37,13 +46,8 @@ def light(sqlite_region: Region, sqlite_databases: Databases) -> Service:
 
 
 @contextmanager
-def dying_at(step: int) -> Iterator[None]:
-    """Die just before a step: a commit, a copy put back, an object shipped, a file written or removed."""
-    steps = count(1)
-
-    def tick(*_: Any) -> None:
-        if next(steps) >= step:
-            raise Dead
+def before_each_step(tick: Callable[[], None]) -> Iterator[None]:
+    """Do something just before a commit, a copy written or put back, an object shipped, a file written or removed."""
 
     def commits(connection: Any) -> None:
         if not connection.get_execution_options().get("reading"):
@@ -58,6 +62,8 @@ def dying_at(step: int) -> Iterator[None]:
             (copying, "put_back"),
             (unfinished, "replace_private"),
             (restoring, "replace_private"),
+            (backups, "write_private"),
+            (Path, "rename"),
             (Second, "put"),
             (Second, "delete"),
             (Path, "unlink"),
@@ -67,6 +73,48 @@ def dying_at(step: int) -> Iterator[None]:
             yield
         finally:
             event.remove(Engine, "commit", commits)
+
+
+@contextmanager
+def dying_at(step: int) -> Iterator[None]:
+    """Die just before a step."""
+    steps = count(1)
+
+    def tick() -> None:
+        if next(steps) >= step:
+            raise Dead
+
+    with before_each_step(tick):
+        yield
+
+
+def killed_at(step: int, deed: Callable[..., object], *arguments: object) -> None:
+    """Do a deed in a process of its own, which sends itself the signal that nothing survives; then raise Dead."""
+    process = PROCESSES.Process(target=_live, args=(step, deed, arguments))
+    process.start()
+    process.join()
+    assert process.exitcode in (0, -signal.SIGKILL)
+    if process.exitcode:
+        raise Dead
+
+
+def _live(step: int, deed: Callable[..., object], arguments: tuple[object, ...]) -> None:
+    warnings.simplefilter("error")
+    steps = count(1)
+
+    def tick() -> None:
+        if next(steps) == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    with before_each_step(tick):
+        deed(*arguments)
+
+
+def take(settings: Settings, out: Path) -> None:
+    """Take a backup."""
+    parts = assemble(settings)
+    backups.backup(parts, out)
+    parts.close()
 
 
 def deaths(service: Service, copies: tuple[Path, Path], **options: Any) -> Iterator[Restored]:
@@ -79,8 +127,11 @@ def deaths(service: Service, copies: tuple[Path, Path], **options: Any) -> Itera
         shutil.copytree(kept, service.second)
         (service.settings.home / VERIFIERS).unlink(missing_ok=True)
         try:
-            with dying_at(step):
-                restore(service.settings, *copies, **options)
+            if options:
+                with dying_at(step):
+                    restore(service.settings, *copies, **options)
+            else:
+                killed_at(step, restore, service.settings, *copies)
         except Dead:
             if (service.settings.home / RESTORING).exists():
                 with pytest.raises(SettingsRefused, match="restore"):
@@ -93,8 +144,8 @@ def deaths(service: Service, copies: tuple[Path, Path], **options: Any) -> Itera
             return
 
 
-def test_a_restore_that_dies_at_any_step_is_finished_by_running_it_again(light: Service) -> None:
-    """K4, H3."""
+def test_a_restore_whose_process_is_killed_at_any_step_is_finished_by_running_it_again(light: Service) -> None:
+    """K4, H3: SIGKILL, after which nothing of it runs."""
     file = granted_file(light.region, holders=1)
     copies = light.backup()
     withdraw(light, file, destroy_now=True)
@@ -102,6 +153,33 @@ def test_a_restore_that_dies_at_any_step_is_finished_by_running_it_again(light: 
     for done in deaths(light, copies):
         assert done.lost == ()
         assert held(light) == before
+
+
+def test_a_backup_whose_process_is_killed_at_any_step_leaves_no_manifest_of_a_copy_that_isn_t_whole(
+    light: Service, tmp_path: Path
+) -> None:
+    """K4, H3: and the next one is whole, whatever lies beside it."""
+    file = granted_file(light.region, holders=1)
+    before = held(light)
+    light.region.parts.close()
+    left = set()
+    for step in count(1):
+        out = tmp_path / f"killed-{step}"
+        try:
+            killed_at(step, take, light.settings, out)
+        except Dead:
+            whole = [backups.read_backup(path, path.name.partition("-")[0]) for path in out.glob("*.json")]
+            left.add(len(whole))
+            continue
+        break
+    assert step > 4
+    assert left == {0, 1}
+    manifests = sorted(out.glob("*.json"), reverse=True)
+    withdraw(light, file)
+    light.lose()
+    light.restore((manifests[0], manifests[1]))
+    assert asks(light, file) == Withheld("WITHDRAWN")
+    assert len(held(light)["journal_leaf"]) > len(before["journal_leaf"])
 
 
 def test_a_restore_with_a_loss_that_dies_at_any_step_takes_the_same_two_approvals(lossy: Lossy) -> None:
