@@ -49,7 +49,6 @@ class CourtRuling:
     decided_on: date
     until: datetime | None
     scan: str
-    second: str
 
 
 class AssistingClient(Client):
@@ -133,14 +132,13 @@ class AssistingClient(Client):
         return self._json("POST", f"/v1/proposals/{path_id(proposal)}/withdrawal", {})
 
     def take_down(self, transfer: str, ruling: CourtRuling) -> dict[str, JSON]:
-        """Record what a court decided in the place of a holder."""
+        """Propose to take down what a court decided in the place of a holder."""
         body: dict[str, Printable] = {
             "court": ruling.court,
             "stands_for": ruling.stands_for,
             "sections": list(ruling.sections),
             "decided_on": ruling.decided_on.isoformat(),
             "scan": ruling.scan,
-            "second": ruling.second,
         }
         if ruling.until is not None:
             body["until"] = print_time(ruling.until)

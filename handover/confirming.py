@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Final
 
 from consent.journal import Act
-from handover import emergency, holds, paper, restrictions, rulings
+from handover import courts, emergency, holds, paper, restrictions, rulings
 from handover.accesslog import staff
 from handover.errors import RequestRefused
 from handover.idempotency import Answer, Once
@@ -19,6 +19,7 @@ CARRY_OUT: Final[dict[Matter, Callable[[Parts, Act, Caller, Proposed], Confirmed
     Matter.PAPER: paper.take_over,
     Matter.HOLD: holds.lift,
     Matter.RESTRICTION: restrictions.lift,
+    Matter.COURT: courts.take_down,
     Matter.ERASURE: rulings.grant_erasure,
 }
 """What each matter comes to. It looks again whether it can be done: much may have changed since it was proposed."""

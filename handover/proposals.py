@@ -38,11 +38,12 @@ STEPS: Final[dict[Matter, tuple[Did, Did]]] = {
     Matter.PAPER: (Did.PAPER_RECORDED, Did.PAPER_CONFIRMED),
     Matter.HOLD: (Did.LIFTING_PROPOSED, Did.LIFTING_CONFIRMED),
     Matter.RESTRICTION: (Did.LIFTING_PROPOSED, Did.LIFTING_CONFIRMED),
+    Matter.COURT: (Did.COURT_PROPOSED, Did.COURT_RECORDED),
     Matter.ERASURE: (Did.ERASURE_PROPOSED, Did.ERASURE_CONFIRMED),
 }
 """How the log calls proposing and confirming each."""
 
-_LOGGED: Final = ("emergency", "person", "collected", "hold", "request")
+_LOGGED: Final = ("emergency", "person", "collected", "hold", "request", "court", "stands_for", "decided_on", "scan")
 """What an entry repeats of what is proposed: never words, never an answer."""
 
 

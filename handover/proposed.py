@@ -24,6 +24,7 @@ class Matter(StrEnum):
     PAPER = "paper"  # an answer on paper is taken over
     HOLD = "hold"  # a hold is lifted
     RESTRICTION = "restriction"  # a restriction is lifted
+    COURT = "court"  # a court's ruling is taken down
     ERASURE = "erasure"  # a request for erasure is granted
 
 

@@ -228,8 +228,10 @@ LINES: Final[dict[int, Said]] = {
         "{who} heeft gelezen wat u aan de school schreef.", "{who} read what you wrote to the school."
     ),
     Did.COURT_RECORDED: Said(
-        "{who} heeft vastgelegd dat een rechter besliste in plaats van een ouder of voogd. Het gaat om: {sections}.",
-        "{who} recorded that a court decided in the place of a parent or guardian. It is about: {sections}.",
+        "{who} en een collega hebben vastgelegd dat een rechter besliste in plaats van een ouder of voogd. "
+        "Het gaat om: {sections}.",
+        "{who} and a colleague recorded that a court decided in the place of a parent or guardian. "
+        "It is about: {sections}.",
     ),
     Kind.SUCCESSOR: Said(
         "{who} heeft vastgelegd dat de nieuwe school verdergaat onder een andere code. "
@@ -275,7 +277,7 @@ NOT_SHOWN: Final = frozenset(
         *(Did.REQUEST_ANSWERED, Did.REQUEST_REMINDED, Did.REMINDED),
         # Told with the entry that they belong to.
         *(Did.DELIVERED, Did.ABORTED, Did.UNKNOWN, Did.SHRED_INTENT),
-        *(Did.EMERGENCY_PROPOSED, Did.EMERGENCY_CONFIRMED, Did.EMERGENCY_ENDED, Kind.COURT),
+        *(Did.EMERGENCY_PROPOSED, Did.EMERGENCY_CONFIRMED, Did.EMERGENCY_ENDED, Kind.COURT, Did.COURT_PROPOSED),
         *(Did.LIFTING_PROPOSED, Did.LIFTING_CONFIRMED, Did.ERASURE_PROPOSED, Did.ERASURE_CONFIRMED),
         Did.PROPOSAL_WITHDRAWN,
     }

@@ -7,7 +7,7 @@ from handover.courts import COURTS
 
 
 class Court(Schema):
-    """Which court decided in whose place, when, on which sections, until when, with the ruling's scan and a second."""
+    """Which court decided in whose place, when, on which sections, until when, with the ruling's scan."""
 
     court = fields.String(required=True, validate=validate.OneOf(list(COURTS)))
     stands_for = fields.String(required=True, validate=IDENTIFIER)
@@ -15,16 +15,6 @@ class Court(Schema):
     decided_on = fields.Date(required=True)
     until = fields.AwareDateTime(format="iso")
     scan = fields.String(required=True, validate=SHA256)
-    second = fields.String(required=True, validate=IDENTIFIER)
-
-
-class CourtOut(Schema):
-    """What counts from now on, until when, and how many of the family were told."""
-
-    event = fields.String()
-    sections = fields.List(fields.String())
-    until = fields.String()
-    told = fields.Integer()
 
 
 class Succession(Schema):

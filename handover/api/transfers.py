@@ -135,7 +135,7 @@ def acknowledge(body: dict[str, Any], transfer: str) -> dict[str, Any]:
 @blueprint.route("/<string(maxlength=64):transfer>/court", methods=["POST"])
 @signed(Action.RECORD_COURT)
 @blueprint.arguments(courtforms.Court)
-@blueprint.response(200, courtforms.CourtOut)
-def take_down_ruling(body: dict[str, Any], transfer: str) -> dict[str, Any]:
-    """Take down a court's ruling that stands in for one holder's answers (sender). Everybody concerned is told."""
-    return courts.take_down(parts(), caller(), once(_me()), transfer, body)
+@blueprint.response(201, answerforms.Proposed)
+def propose_ruling(body: dict[str, Any], transfer: str) -> dict[str, Any]:
+    """Propose to take down a court's ruling in the place of one holder's answers (sender). A colleague confirms it."""
+    return courts.propose(parts(), caller(), once(_me()), transfer, body)

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from consent.terms import Section
+from handover.cli import proposal
 from handover.cli.reading import school_code, section_names
 from handover.cli.school import Desk, at_desk
 from handover.cli.terminal import EXISTING, answer, as_json
@@ -27,7 +28,6 @@ def custody() -> None:
 @click.option("--decided-on", type=DAY, required=True, help="The day of the ruling.")
 @click.option("--until", type=DAY, help="The first day on which it no longer counts (UTC).")
 @click.option("--scan", type=EXISTING, required=True, help="Its scan. It stays here: only its hash is sent.")
-@click.option("--second", required=True, help="Pseudonym of the second member of staff who saw the ruling.")
 @as_json
 @at_desk
 def court(
@@ -39,10 +39,9 @@ def court(
     decided_on: datetime,
     until: datetime | None,
     scan: Path,
-    second: str,
     as_json: bool,
 ) -> None:
-    """Take down a court's ruling that stands in for one holder's answers. The family is told at once."""
+    """Propose to take down a court's ruling that stands in for one holder's answers; a colleague confirms it."""
     from handover.assisting import AssistingClient, CourtRuling
 
     wanted = section_names(sections)
@@ -55,12 +54,21 @@ def court(
         decided_on=decided_on.date(),
         until=until and until.replace(tzinfo=UTC),
         scan=digest,
-        second=second,
     )
     with desk.client_of(AssistingClient) as client:
         told = client.take_down(transfer_id, said)
-    lines = f"{told.get('event')}\nuntil {told.get('until')}; told: {told.get('told')} of the family"
-    answer(told, lines, as_json=as_json)
+    answer(told, f"{told.get('proposal')}\nnow a colleague confirms it", as_json=as_json)
+
+
+@custody.command()
+@click.argument("proposal_id", metavar="PROPOSAL")
+@as_json
+@at_desk
+def confirm(desk: Desk, proposal_id: str, as_json: bool) -> None:
+    """Confirm a ruling that a colleague proposed; see `handover proposal list`. The family is told at once."""
+    from handover.proposed import Matter
+
+    proposal.confirm(desk, proposal_id, Matter.COURT, as_json=as_json)
 
 
 @custody.command()

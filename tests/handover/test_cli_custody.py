@@ -10,7 +10,7 @@ from tests.handover.test_cli_school import School, at
 
 __all__ = ["at"]
 
-TOLD: dict[str, JSON] = {"event": "e-1", "sections": ["okr"], "until": "2027-06-01T00:00:00.000000Z", "told": 2}
+TOLD: dict[str, JSON] = {"proposal": "p-1", "event": "e-1", "told": 2}
 COURT = ("custody", "court", "t-1", "--court", "RBMNE", "--stands-for", "g-1", "--decided-on", "2026-11-20")
 SAID: dict[str, JSON] = {
     "court": "RBMNE",
@@ -18,7 +18,6 @@ SAID: dict[str, JSON] = {
     "sections": ["okr", "lvs"],
     "decided_on": "2026-11-20",
     "scan": hashlib.sha256(b"%PDF-1.4 een beschikking").hexdigest(),
-    "second": "s-2",
 }
 
 
@@ -37,14 +36,14 @@ def ruled(at: School) -> School:
 def test_a_ruling_is_sent_with_the_hash_of_its_scan(
     ruled: School, more: tuple[str, ...], until: dict[str, JSON]
 ) -> None:
-    ran = ruled.call(*COURT, "--sections", "lvs,okr", "--scan", "ruling.pdf", "--second", "s-2", *more)
-    assert (ran.code, ran.out) == (0, "e-1\nuntil 2027-06-01T00:00:00.000000Z; told: 2 of the family\n")
+    ran = ruled.call(*COURT, "--sections", "lvs,okr", "--scan", "ruling.pdf", *more)
+    assert (ran.code, ran.out) == (0, "p-1\nnow a colleague confirms it\n")
     asked = ruled.service.asked[0]
     assert (asked.method, asked.path, asked.json) == ("POST", "/v1/transfers/t-1/court", SAID | until)
 
 
 def test_a_ruling_without_its_scan_is_not_sent(ruled: School) -> None:
-    ran = ruled.call(*COURT, "--sections", "okr", "--scan", "absent.pdf", "--second", "s-2")
+    ran = ruled.call(*COURT, "--sections", "okr", "--scan", "absent.pdf")
     assert (ran.code, ruled.service.asked) == (2, [])
 
 

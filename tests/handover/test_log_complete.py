@@ -308,22 +308,21 @@ def records_paper(notice: str | None = None) -> Callable[[Story], Ask]:
     return begin
 
 
-def takes_down(second: str) -> Callable[[Story], Ask]:
-    """Let the principal s-1 take down a court's ruling with a second."""
+def ruled(case: Case) -> dict[str, Any]:
+    """Write a court's ruling in the place of the first holder."""
+    about = {"stands_for": case.child.persons[0], "sections": ["okr"], "decided_on": now().date().isoformat()}
+    return {"court": "RBMNE", "scan": "5" * 64, **about}
 
-    def begin(story: Story) -> Ask:
-        case = bare(story)
-        body = {
-            "court": "RBMNE",
-            "stands_for": case.child.persons[0],
-            "sections": ["okr"],
-            "decided_on": now().date().isoformat(),
-            "scan": "5" * 64,
-            "second": second,
-        }
-        return lambda: story.region.send(PO, "POST", f"{case.path}/court", body, role="principal")
 
-    return begin
+def proposes_ruling(story: Story) -> Ask:
+    case = bare(story)
+    return lambda: story.region.send(PO, "POST", f"{case.path}/court", ruled(case), role="principal")
+
+
+def confirms_ruling(story: Story) -> Ask:
+    case = bare(story)
+    proposal = story.region.post(PO, f"{case.path}/court", ruled(case), 201, role="principal")["proposal"]
+    return lambda: story.region.send(PO, "POST", f"/v1/proposals/{proposal}/confirm", {}, staff="s-2")
 
 
 def follows_on(story: Story) -> Ask:
@@ -465,13 +464,8 @@ STEPS: Final = (
     ),
     Step(("POST", f"{TRANSFER}/paper"), records_paper(), 201, ("paper_recorded granted",)),
     Step(("POST", f"{TRANSFER}/paper"), records_paper("0" * 64), 422, ("paper_recorded NOTICE_CHANGED",)),
-    Step(
-        ("POST", f"{TRANSFER}/court"),
-        takes_down("s-2"),
-        200,
-        ("court None", "court_recorded granted"),
-    ),
-    Step(("POST", f"{TRANSFER}/court"), takes_down("s-1"), 422, ("court_recorded SECOND_NEEDED",)),
+    Step(("POST", f"{TRANSFER}/court"), proposes_ruling, 201, ("court_proposed granted",)),
+    Step(CONFIRM, confirms_ruling, 200, ("court None", "court_recorded granted")),
     Step(("POST", f"{PUPIL}/successors"), follows_on, 201, ("successor None",)),
     Step(
         ("POST", f"{REQUEST}/decision"),

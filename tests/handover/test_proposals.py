@@ -125,6 +125,18 @@ def _erasure(case: Case, who: int = 0) -> str:
     return proposal
 
 
+def _court(case: Case) -> str:
+    body = {
+        "court": "RBMNE",
+        "stands_for": case.child.persons[0],
+        "sections": ["okr"],
+        "decided_on": now().date().isoformat(),
+        "scan": "5" * 64,
+    }
+    proposal: str = case.story.region.post(PO, f"{case.path}/court", body, 201, role="principal")["proposal"]
+    return proposal
+
+
 def lifting(case: Case, request: str, status: int = 201) -> dict[str, Any]:
     path = f"/v1/requests/{request}/lifting"
     return case.story.region.post(PO, path, {"reason": REASON}, status, role="principal")
@@ -135,6 +147,7 @@ MATTERS: Final = {
     Matter.PAPER: By2(_paper, Kind.GRANT),
     Matter.HOLD: By2(_hold, Kind.HOLD),
     Matter.RESTRICTION: By2(_restriction, Kind.RESTRICT),
+    Matter.COURT: By2(_court, Kind.COURT),
     Matter.ERASURE: By2(_erasure, Kind.REQUEST_DECIDED),
 }
 of_each = pytest.mark.parametrize("matter", MATTERS, ids=str)
@@ -180,6 +193,8 @@ def test_k10_nobody_confirms_an_own_proposal_and_nothing_counts_before_another_d
     [event] = done(case, matter)
     if matter is Matter.PAPER:
         assert event.witness == f"{PO}.s-2"
+    elif matter is Matter.COURT:
+        assert (event.witness, event.second) == (f"{PO}.s-1", f"{PO}.s-2")
     else:
         assert (event.by.person, event.second) == (f"{PO}.s-2", f"{PO}.s-1")
     first, second = STEPS[matter]
@@ -264,7 +279,7 @@ def test_what_waits_is_shown_word_for_word_under_its_id_and_logged_without_a_wor
         shown = checked(row["content"], proposal)
         assert (shown.matter, shown.by, row["yours"]) == (matter, f"{PO}.s-1", yours)
     said = shown.said
-    assert said.get("reason") == (None if matter in (Matter.PAPER, Matter.HOLD) else REASON)
+    assert said.get("reason") == (None if matter in (Matter.PAPER, Matter.HOLD, Matter.COURT) else REASON)
     assert said.get("answers") == ({"okr": "yes"} if matter is Matter.PAPER else None)
     with reading(case.story.region.parts.main) as session:
         kept = session.get_one(Proposal, proposal)

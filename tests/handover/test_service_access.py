@@ -56,7 +56,6 @@ _COURT: Final = {
     "sections": ["okr"],
     "decided_on": "2026-01-05",
     "scan": SHA,
-    "second": "s-2",
 }
 _T: Final = "/v1/transfers/<string(maxlength=64):transfer>"
 
