@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Column, Integer, MetaData, Table
 
 from consent.db import reading, truncate
 from consent.errors import Destroyed, NotShipped, StartRefused
@@ -15,10 +16,11 @@ from consent.events import Kind
 from consent.terms import Section
 from consent.verify import verify_export
 from crypto.keys import SignKey
+from handover import approvers
 from handover.accesslog import Did
 from handover.admin import VERIFIERS
-from handover.backup import BackupRefused, confirm
-from handover.copying import is_empty
+from handover.backup import BackupRefused, confirm, read_backup
+from handover.copying import CopyFailed, is_empty, read_table
 from handover.errors import SettingsRefused
 from handover.loss import LossRefused, approve, read_approval, read_statement
 from handover.parts import RESTORING, assemble
@@ -414,6 +416,24 @@ def test_an_fg_whose_revocation_is_known_approves_of_nothing_though_the_backup_h
         restore(light.settings, *copies, replace=True, known=[note], approvals=approvals(light, gone, other))
     assert held(light) == before
     assert not (light.settings.home / RESTORING).exists()
+
+
+def test_the_fgs_of_a_copy_are_read_out_of_it_as_they_stand_in_the_database(service: Service) -> None:
+    """On each kind of database, before anything is put back."""
+    gone = service.region.dpo("stad")
+    service.region.dpo("dorp")
+    service.region.dpo("stad", dpo_key=gone, state="revoked")
+    main, _ = service.backup()
+    said, file = read_backup(main, "main")
+    with reading(service.region.parts.main) as session:
+        found = approvers.standing(session)
+    assert sorted((one.board, one.revoked) for one in found.values()) == [("dorp", False), ("stad", True)]
+    assert approvers.put_back(said.kind, file, ()) == found
+    assert approvers.revoked(service.region.parts.main, ()) == {gone.kid}
+    assert read_table(said.kind, file, Table("no_such_table", MetaData(), Column("id", Integer)).c.id) == []
+    file.write_bytes(b"not a copy")
+    with pytest.raises(CopyFailed):
+        approvers.put_back(said.kind, file, ())
 
 
 def test_a_killed_try_with_a_loss_hears_no_fg_whose_revocation_it_has_replaced(lossy: Lossy) -> None:
