@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from zstandard import ZstdDecompressor
 
-from consent.db import reading
 from consent.export import compress
 from consent.fields import print_time
 from consent.verify import verify_export
@@ -187,10 +186,9 @@ def test_an_export_is_verified_offline_and_holds_the_own_side_alone(seen: Case, 
 def test_what_is_sent_on_is_what_an_export_writes_and_comes_piece_by_piece(seen: Case) -> None:
     journal = seen.story.region.parts.journal
     for board in (None, SENDER, RECEIVER):
-        with reading(seen.story.region.parts.main) as session:
-            out = io.BytesIO()
-            assert journal.export(session, out, board) == seen.story.size()
-            lines = list(journal.exported(session, board))
+        out = io.BytesIO()
+        assert journal.export(out, board) == seen.story.size()
+        lines = list(journal.exported(board))
         assert [line.count(b"\n") for line in lines] == [1] * len(lines)
         assert b"".join(lines) == out.getvalue()
         assert ZstdDecompressor().stream_reader(b"".join(compress(lines))).read() == out.getvalue()

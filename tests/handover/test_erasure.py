@@ -106,7 +106,7 @@ def test_every_proof_and_receipt_from_before_still_holds(story: Story) -> None:
         assert list(session.scalars(select(JournalLeaf.leaf).order_by(JournalLeaf.index)))[:before] == leaves
         export = parts.settings.home / "export.jsonl"
         with export.open("wb") as out:
-            parts.journal.export(session, out)
+            parts.journal.export(out)
     report = verify_export(export, parts.log_key.public, note)
     assert report.findings == ()
     entries = {each.index: each for each in _readable(story, done.index)}

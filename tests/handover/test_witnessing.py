@@ -17,7 +17,7 @@ from flask import Flask
 from werkzeug.serving import make_server
 from werkzeug.test import TestResponse
 
-from consent.db import open_engine, reading
+from consent.db import open_engine
 from consent.journal import Journal
 from consent.keystore import KeyStore
 from consent.ledger import Ledger
@@ -514,8 +514,8 @@ def test_the_operator_enrolls_a_witness_by_its_line(tmp_path: Path, monkeypatch:
 def test_an_export_is_verified_against_what_a_witness_cosigned(lite: Story, tmp_path: Path) -> None:
     """K8"""
     note, export = head_note(lite), tmp_path / "export"
-    with reading(lite.region.parts.main) as session, export.open("wb") as file:
-        lite.region.parts.journal.export(session, file)
+    with export.open("wb") as file:
+        lite.region.parts.journal.export(file)
     key, kept = tmp_path / "verifiers.txt", tmp_path / "kept.note"
     key.write_text(print_verifier(JOURNAL, lite.region.parts.log_key.public))
     kept.write_bytes(cosigned(note, 1_795_341_600))
