@@ -61,8 +61,8 @@ class Bulk:
         """Write everything out, once."""
         path = self.folder / "export.jsonl"
         if not path.exists():
-            with reading(self.main) as session, path.open("wb") as out:
-                self.journal.export(session, out)
+            with path.open("wb") as out:
+                self.journal.export(out)
         return path
 
 
