@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Table, delete, func, select, tuple_
@@ -21,7 +21,7 @@ from sqlalchemy.exc import DBAPIError
 
 from consent.db import reading, writing
 from consent.journal import Told
-from consent.tables import Pupil, core
+from consent.tables import JournalLookup, Pupil, core
 from crypto.encoding import JSON
 from handover import bundles, epochs, outbox, release, rulings, season
 from handover.accesslog import SERVICE, Did, every_board, record
@@ -90,18 +90,24 @@ class Swept:
     left: dict[str, Counter[str]] = field(default_factory=dict)
 
 
-def sweep(parts: Parts, *, accept: float | None = None, progress: Progress = lambda kept, done: None) -> Swept:
-    """Sweep once. `accept` is the share of a kind that may be due at once in this run; it says yes to the clock too.
+def sweep(
+    parts: Parts,
+    *,
+    accept: float | None = None,
+    accept_clock: bool = False,
+    progress: Progress = lambda kept, done: None,
+) -> Swept:
+    """Sweep once. `accept` is the share of a kind that may be due at once in this run.
 
-    Raises SweepStopped: before anything was destroyed, or between two batches where the service froze meanwhile.
+    Raises SweepStopped: before anything was done, or between two batches where the service froze meanwhile.
     """
     refuse_frozen(parts)
+    if found := [*(() if accept_clock else clock_doubts(parts)), *doubts(parts, accept)]:
+        raise SweepStopped(*found, "look first; `--accept-due` with a share, and `--accept-clock`, say yes for one run")
     swept = Swept(Counter(dict.fromkeys(Kept, 0)))
     for name, task in TASKS:
         with _unless_busy(swept, name):
             swept.done[name] += task(parts)
-    if found := list(doubts(parts, accept)):
-        raise SweepStopped(*found, "look first; `--accept-due` with a share says yes for one run")
     this, now = secrets.token_hex(16), parts.clock()
     with _unless_busy(swept, "sweep"), writing(parts.main) as session:
         session.add(Sweep(id=this, begun_at=now))
@@ -142,16 +148,24 @@ def refuse_frozen(parts: Parts) -> None:
         raise SweepStopped("the service is frozen: somebody holds a newer checkpoint of its journal; restore it first")
 
 
-def doubts(parts: Parts, accept: float | None = None) -> Iterator[str]:
-    """Say what a sweep would stop for: the clock, and kinds of which too much is due at once."""
-    with reading(parts.main) as session:
-        last = session.scalar(select(func.max(Sweep.begun_at)))
+def clock_doubts(parts: Parts) -> Iterator[str]:
+    """Say where the clock can't be right: before the last sweep or entry, or long after it."""
     now = parts.clock()
-    if accept is None and last is not None:
-        if now < last - TOLERANCE:
-            yield f"the clock says {_moment(now)}, but the last sweep began at {_moment(last)}"
-        if now > last + LONGEST:
-            yield f"the clock says {_moment(now)}, {(now - last).days} days after the last sweep"
+    with reading(parts.main) as session:
+        last, what = session.scalar(select(func.max(Sweep.begun_at))), "sweep"
+        if last is None:
+            written = select(JournalLookup.day).where(JournalLookup.day.is_not(None))
+            day = session.scalar(written.order_by(JournalLookup.index.desc()).limit(1))
+            last, what = None if day is None else datetime.combine(day, datetime.min.time(), UTC), "entry"
+    if last is not None and now < last - TOLERANCE:
+        yield f"the clock says {_moment(now)}, before the last {what} of {_moment(last)}"
+    if last is not None and now > last + LONGEST:
+        yield f"the clock says {_moment(now)}, {(now - last).days} days after the last {what}"
+
+
+def doubts(parts: Parts, accept: float | None = None) -> Iterator[str]:
+    """Say of which kinds too much is due at once."""
+    now = parts.clock()
     if accept == 1:
         return  # a yes to all of it needs no counting
     for kept in THINGS:

@@ -21,13 +21,14 @@ if TYPE_CHECKING:
     "--accept-due",
     type=click.FloatRange(0, 1),
     metavar="SHARE",
-    help="Go on in this run though up to this share of a kind is due at once, or the clock looks wrong.",
+    help="Go on in this run though up to this share of a kind is due at once.",
 )
+@click.option("--accept-clock", is_flag=True, help="Go on in this run though the clock looks wrong.")
 @as_json
-def sweep(*, dry_run: bool, accept_due: float | None, as_json: bool) -> None:
+def sweep(*, dry_run: bool, accept_due: float | None, accept_clock: bool, as_json: bool) -> None:
     """Destroy what may be kept no longer, and finish what was left open.
 
-    Stops and ends with 2 when the clock leapt, or when too much is due at once; --accept-due then says yes.
+    Stops and ends with 2 when the clock leapt, or when too much is due at once; two options then say yes.
     """
     from handover.parts import assemble
     from handover.settings import load
@@ -35,10 +36,10 @@ def sweep(*, dry_run: bool, accept_due: float | None, as_json: bool) -> None:
 
     parts = assemble(load())
     if dry_run:
-        _foretell(parts, accept_due, as_json=as_json)
+        _foretell(parts, accept_due, accept_clock=accept_clock, as_json=as_json)
         return
     with _progress() as told:
-        swept = carry_out(parts, accept=accept_due, progress=told)
+        swept = carry_out(parts, accept=accept_due, accept_clock=accept_clock, progress=told)
     done = {str(name): count for name, count in swept.done.items()}
     left = {str(kept): dict(why) for kept, why in swept.left.items()}
     lines = [f"{name}: {count}" for name, count in done.items()]
@@ -46,7 +47,7 @@ def sweep(*, dry_run: bool, accept_due: float | None, as_json: bool) -> None:
     answer({"done": done, "left": left}, "\n".join(lines), as_json=as_json)
 
 
-def _foretell(parts: "Parts", accept: float | None, *, as_json: bool) -> None:
+def _foretell(parts: "Parts", accept: float | None, *, accept_clock: bool, as_json: bool) -> None:
     from handover import sweeping
     from handover.destruction import DONE
     from handover.retention import TABLE
@@ -66,7 +67,7 @@ def _foretell(parts: "Parts", accept: float | None, *, as_json: bool) -> None:
             )
             click.echo(f"    {row.then if left is None else f'stays: {left}'} ({row.basis})")
     counts.update({str(kept): count for kept, count in sweeping.planned_rows(parts).items()})
-    found = list(sweeping.doubts(parts, accept))
+    found = [*(() if accept_clock else sweeping.clock_doubts(parts)), *sweeping.doubts(parts, accept)]
     lines = [f"{kept}: {count}" for kept, count in counts.items()] + [f"would stop: {each}" for each in found]
     value = {"due": planned, "counts": dict(counts), "doubts": found}
     answer(value, "\n".join([*lines, "Nothing was changed."]), as_json=as_json)

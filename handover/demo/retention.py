@@ -42,7 +42,7 @@ def five_years_later(play: Play) -> None:
     """The sweep stops at a calendar that leapt; told that it is right, it erases the pupil. The proofs still hold."""
     stage = play.stage
     play.say(f"   the sweep       {stage.refused('admin', 'sweep', days=YEARS)}")
-    swept = stage.do("admin", "sweep", "--accept-due", "1", days=YEARS)["done"]
+    swept = stage.do("admin", "sweep", "--accept-due", "1", "--accept-clock", days=YEARS)["done"]
     play.expect("pupils are erased", swept["released_pupil"] > 0)
     play.say(f"   told to go on   it erases {swept['released_pupil']} pupils")
     play.expect("no transfer is left", stage.told("transfer", "list", by=play.schools[SENDER]) == ["no transfers"])

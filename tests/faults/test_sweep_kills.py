@@ -102,7 +102,7 @@ def swept_after_deaths(parts: Parts, ahead: timedelta, monkeypatch: pytest.Monke
             recover(parts)
             try:
                 with dying_at(step, monkeypatch):
-                    return step - 1, sweep(parts, accept=1.0)
+                    return step - 1, sweep(parts, accept=1.0, accept_clock=True)
             except Dead:
                 continue
     raise AssertionError
@@ -160,7 +160,7 @@ def test_a_sweep_that_dies_again_and_again_is_finished_by_the_last(
 def sweep_it(parts: Parts, file: File, moment: datetime) -> dict[str, int]:
     """Sweep at a later time."""
     with time_machine.travel(moment):
-        return dict(sweep(parts, accept=1.0).done)
+        return dict(sweep(parts, accept=1.0, accept_clock=True).done)
 
 
 def test_a_sweep_process_that_is_killed_between_share_and_ciphertext_is_finished_by_the_next(region: Region) -> None:
@@ -173,7 +173,7 @@ def test_a_sweep_process_that_is_killed_between_share_and_ciphertext_is_finished
     with time_machine.travel(moment + timedelta(minutes=6)):
         parts.journal.start()
         recover(parts)
-        assert sweep(parts, accept=1.0).left == {}
+        assert sweep(parts, accept=1.0, accept_clock=True).left == {}
     with reading(parts.main) as session:
         assert session.scalars(select(Transfer)).all() == []
         assert session.scalars(select(Lease)).all() == []
@@ -226,7 +226,7 @@ def sweeping(settings: Settings) -> tuple[int, int]:
     """Sweep in a process of its own; gives how many transfers and orphans it removed."""
     parts = assemble(settings)
     meet()
-    swept = sweep(parts, accept=1.0)
+    swept = sweep(parts, accept=1.0, accept_clock=True)
     parts.close()
     assert swept.left == {}
     return swept.done[Kept.CANCELLED_TRANSFER], swept.done[Kept.ORPHAN]

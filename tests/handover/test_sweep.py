@@ -52,7 +52,7 @@ def at(moment: datetime) -> Iterator[None]:
 
 def swept_at(parts: Parts, moment: datetime) -> Swept:
     with at(moment):
-        return sweep(parts, accept=1.0)
+        return sweep(parts, accept=1.0, accept_clock=True)
 
 
 def rows(parts: Parts, *tables: Any) -> list[int]:

@@ -77,7 +77,7 @@ def test_a_database_that_is_taken_midway_ends_no_sweep(hasty: Story) -> None:
             held.execute("BEGIN IMMEDIATE")
 
     with closing(held), at(end):
-        swept = sweep(parts, accept=1.0, progress=takes)
+        swept = sweep(parts, accept=1.0, accept_clock=True, progress=takes)
     assert (swept.done[Kept.DELIVERED_BUNDLE], kept_of(case)) == (1, (0, 0, 0))
     assert swept.left.keys() >= {"invitation", "nonce", "epochs", "sweep"}
     assert swept_at(parts, end + LASTS).left == {}

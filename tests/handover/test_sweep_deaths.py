@@ -78,7 +78,7 @@ def finished(rest: Rest, copy: Path, moment: datetime) -> dict[str, Any]:
     with at(moment):
         parts = rest.become(copy)
         recover(parts)
-        assert sweep(parts, accept=1.0).left == {}
+        assert sweep(parts, accept=1.0, accept_clock=True).left == {}
         return there(rest)
 
 
@@ -123,7 +123,7 @@ def deaths(rest: Rest, moment: datetime, monkeypatch: pytest.MonkeyPatch) -> tup
     """
     left: list[Path] = []
     with at(moment), before_each_step(lambda: left.append(rest.copied(f"{len(left)}")), monkeypatch):
-        assert sweep(rest.parts, accept=1.0).left == {}
+        assert sweep(rest.parts, accept=1.0, accept_clock=True).left == {}
     rest.close()
     wanted = finished(rest, rest.copied("whole"), moment + AGAIN)
     for step, copy in enumerate(left):

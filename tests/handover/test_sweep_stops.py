@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from click.testing import CliRunner
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
 from consent.db import reading
 from consent.tables import Pupil
@@ -89,9 +89,35 @@ def test_a_clock_that_leapt_stops_the_sweep_until_somebody_says_yes(lite: Story,
     with at(start + moved):
         with pytest.raises(SweepStopped, match="the clock says"):
             sweep(parts)
-        sweep(parts, accept=0.2)
+        with pytest.raises(SweepStopped, match="the clock says"):
+            sweep(parts, accept=0.2)
+        sweep(parts, accept_clock=True)
         sweep(parts)
     assert transfers(parts) == (0 if moved > timedelta() else 1)
+
+
+@pytest.mark.parametrize("moved", [timedelta(days=-2), timedelta(days=42)])
+def test_the_first_sweep_holds_its_clock_against_the_journal(lite: Story, moved: timedelta) -> None:
+    """I2, J8"""
+    cancelled(lite)
+    with at(now() + moved), pytest.raises(SweepStopped, match="the last entry"):
+        sweep(lite.region.parts)
+    sweep(lite.region.parts)
+
+
+def test_a_sweep_that_stops_has_done_nothing_at_all(lite: Story) -> None:
+    """J8: what it finishes for others would be done at a wrong time too, an erasure most of all."""
+    case = lite.agreed()
+    parts, size = lite.region.parts, lite.size()
+    with parts.main.begin() as connection:
+        connection.execute(update(BundleSection).values(shred_since=now()))
+    waiting = sorted(lite.region.settings.outbox.iterdir())
+    with at(now() + timedelta(days=60)), pytest.raises(SweepStopped):
+        sweep(parts)
+    assert lite.size() == size
+    assert lite.rows()["share"] == 8
+    assert sorted(lite.region.settings.outbox.iterdir()) == waiting
+    assert case.for_sender()["bundle"] is not None
 
 
 @pytest.mark.parametrize("moved", [-timedelta(minutes=5), timedelta(), timedelta(days=40)])
@@ -126,7 +152,7 @@ def test_a_frozen_service_isnt_swept(lite: Story) -> None:
 
 def test_a_sweep_stops_between_two_batches_when_the_service_freezes(lite: Story) -> None:
     """K12"""
-    many_transfers(lite, 55, 220)
+    many_transfers(lite, 155, 620)
     parts = lite.region.parts
 
     def freezes(kept: str, done: int) -> None:
@@ -134,7 +160,7 @@ def test_a_sweep_stops_between_two_batches_when_the_service_freezes(lite: Story)
 
     with pytest.raises(SweepStopped, match="frozen"):
         sweep(parts, progress=freezes)
-    assert transfers(parts) == 55 + 220 - sweeping.BATCH
+    assert transfers(parts) == 155 + 620 - sweeping.BATCH
 
 
 # ---- what it would do
@@ -195,7 +221,7 @@ def test_the_command_in_json_gives_ids_counts_and_doubts(served: Story) -> None:
     assert (code, out) == (2, "")
     assert err == (
         "handover: cancelled_transfer: 51 of 61 are due at once (84%)\n"
-        "handover: look first; `--accept-due` with a share says yes for one run\n"
+        "handover: look first; `--accept-due` with a share, and `--accept-clock`, say yes for one run\n"
     )
     assert run("--accept-due", "1.5")[0] == 2
     assert json.loads(run("--accept-due", "0.9", "--json")[1])["done"]["cancelled_transfer"] == 51
