@@ -186,7 +186,7 @@ def states(context: str, path: str, said: dict[str, Printable]) -> Callable[[Sto
     """Let a board state something, signed by its identity."""
 
     def begin(story: Story) -> Ask:
-        statement: Printable = {"v": 1, "board": "vo-oost", **said}
+        statement: Printable = {"v": 1, "board": "vo-oost", "made_at": print_time(now()), **said}
         signature = b64(sign(story.region.boards["vo-oost"].identity, context, canon(statement)))
         body = {context: statement, "signature": signature}
         return lambda: story.region.http.put(f"/v1/boards/vo-oost/{path}", json=body)
@@ -377,11 +377,9 @@ DPO: Final[dict[str, Printable]] = {
     "mail": None,
     "valid_until": print_time(now() + YEARS),
     "state": "current",
-    "made_at": print_time(now()),
 }
 POLICY: Final[dict[str, Printable]] = {
     "policy": {"kind": "wettelijk", "waiting_days": 7, "consent_level": 1, "explicit_level": 1},
-    "made_at": now().strftime("%Y-%m-%dT%H:%M:%SZ"),
 }
 
 FREES: Final = rules("restriction", "lifting", {"reason": "Het is uitgezocht."})
