@@ -3,15 +3,18 @@
 A problem never repeats what was sent and never tells more than its code: values stay out, places stay in.
 """
 
+from functools import cache
 from typing import Any, Final
 
 from flask import Flask, Response
 from flask import json as flask_json
+from marshmallow import Schema
 from sqlalchemy.exc import DBAPIError, NoResultFound
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from consent.errors import ConsentError, KeyConflict, NotShipped, RecordRefused
+from consent.terms import Section
 from crypto.errors import CryptoError
 from handover.errors import HandoverError, RequestRefused, not_found
 from handover.logs import log
@@ -62,13 +65,29 @@ def problem(refused: RequestRefused) -> Response:
     return response
 
 
+_PARTS: Final = ("query", "key", "value")
+
+
+@cache
+def _names() -> frozenset[str]:
+    """Every name of a field of a form and of a section, and what marshmallow calls the parts of a request."""
+    forms = list(Schema.__subclasses__())
+    for form in forms:
+        forms += form.__subclasses__()
+    declared = (form._declared_fields.items() for form in forms)
+    return frozenset(field.data_key or name for own in declared for name, field in own) | {*map(str, Section), *_PARTS}
+
+
 def pointers(messages: Any, place: str = "") -> dict[str, str]:
-    """Turn marshmallow's nested messages into JSON pointers (RFC 6901) with one sentence each."""
+    """Turn marshmallow's nested messages into JSON pointers (RFC 6901) with one sentence each.
+
+    A name that no form has is shown as `?`: it is what was sent, and may be anything.
+    """
     if isinstance(messages, dict):
         flat: dict[str, str] = {}
         for key, value in messages.items():
-            step = "" if key == "_schema" else "/" + str(key).replace("~", "~0").replace("/", "~1")
-            flat |= pointers(value, place + step)
+            known = isinstance(key, int) or key in _names()
+            flat |= pointers(value, place if key == "_schema" else f"{place}/{key if known else '?'}")
         return flat
     sentences = messages if isinstance(messages, list) else [messages]
     return {place or "/": " ".join(str(sentence) for sentence in sentences)}

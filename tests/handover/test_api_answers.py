@@ -194,7 +194,8 @@ def test_a_list_comes_in_pages_newest_first_without_a_gap(lite: Story) -> None:
     assert lite.region.send(OTHER, "GET", "/v1/transfers?side=receiver").get_json() == empty
 
 
-def test_places_are_json_pointers() -> None:
-    """RFC 6901: a tilde and a slash in a name are written as ~0 and ~1."""
-    found = pointers({"a/b": {"~": ["One.", "Two."]}, "list": {0: {"_schema": ["Three."]}}, "_schema": "Four."})
-    assert found == {"/a~1b/~0": "One. Two.", "/list/0": "Three.", "/": "Four."}
+def test_places_are_json_pointers_and_repeat_no_name_that_was_sent() -> None:
+    """RFC 6901; a name that no form has may be anything, a child's too."""
+    faults = {0: {"mail": ["One.", "Two."], "Jan de Vries": ["Unknown field."]}}
+    found = pointers({"holders": faults, "_schema": "Four."})
+    assert found == {"/holders/0/mail": "One. Two.", "/holders/0/?": "Unknown field.", "/": "Four."}
