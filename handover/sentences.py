@@ -228,8 +228,8 @@ LINES: Final[dict[int, Said]] = {
         "{who} heeft gelezen wat u aan de school schreef.", "{who} read what you wrote to the school."
     ),
     Did.COURT_RECORDED: Said(
-        "{who} en een collega hebben vastgelegd dat een rechter besliste in plaats van een ouder of voogd. "
-        "Het gaat om: {sections}.",
+        "{who} en een collega hebben vastgelegd dat een rechter besliste. "
+        "Dat was in plaats van een ouder of voogd. Het gaat om: {sections}.",
         "{who} and a colleague recorded that a court decided in the place of a parent or guardian. "
         "It is about: {sections}.",
     ),
