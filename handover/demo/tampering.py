@@ -63,7 +63,7 @@ def older_copy(play: Play) -> None:
     _keep(stage, "older")
     stage.start()
     play.say(f"   the witness     {_cosigned(play)}")
-    stage.family("withdrawal", {"token": play.tokens[LAWFUL][0], "sections": ["okr"], "destroy_now": False})
+    stage.family("withdrawal", {"token": play.tokens[LAWFUL][0], "sections": ["reports"], "destroy_now": False})
     play.say("   a guardian      withdraws")
     play.say(f"   the witness     {_cosigned(play)}")
     stage.stop()
