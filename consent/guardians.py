@@ -44,6 +44,11 @@ class Family:
     readers: tuple[str, ...]
     decides_since: datetime | None
 
+    @property
+    def stopping(self) -> frozenset[str]:
+        """Those whose no stops: who decides, and the pupil."""
+        return frozenset((*self.deciders, self.pupil))
+
 
 def midnight(day: date) -> datetime:
     """Return the moment at which a day begins in Amsterdam."""

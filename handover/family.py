@@ -147,7 +147,7 @@ def _start_destroying(visit: _Visit, sections: Iterable[Section]) -> None:
     bundle = newest(act.session, transfer.id)
     known = parts.ledger.history(act.session, transfer.pupil).known
     speakers = family(known, transfer.pupil, act.now, parts.journal.first)
-    if bundle is None or speakers is None or visit.visitor.person not in {*speakers.deciders, transfer.pupil}:
+    if bundle is None or speakers is None or visit.visitor.person not in speakers.stopping:
         return
     policy = policy_of(parts, act.session, transfer)
     asked = {name: question_of(transfer, bundle, (name,)) for name in sections}

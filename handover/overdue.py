@@ -19,6 +19,7 @@ from consent.days import first_and_last
 from consent.db import reading
 from consent.errors import Destroyed, EventRefused, IntegrityBroken
 from consent.events import Kind
+from consent.guardians import family
 from consent.ledger import History
 from consent.owners import year_at
 from consent.rule import Granted, decide
@@ -164,8 +165,8 @@ def _withdrawn(parts: Parts, session: Session, kept: Kept, rows: Sequence[Any], 
 def withdrawn_sections(parts: Parts, session: Session, bundle: str, now: datetime) -> dict[Section, datetime]:
     """Give the sections of a bundle of which the share is due for a withdrawal, with since when.
 
-    A section that the rule would release now is none of them, whatever was said before. Nothing is due in a ledger
-    that doesn't hold together: whoever destroys will meet that.
+    A section that the rule would release now is none of them, whatever was said before, nor one that somebody withdrew
+    whose no doesn't stop it. Nothing is due in a ledger that doesn't hold together: whoever destroys will meet that.
     """
     row = session.get(Bundle, bundle)
     transfer = session.get(Transfer, row.transfer) if row else None
@@ -173,9 +174,12 @@ def withdrawn_sections(parts: Parts, session: Session, bundle: str, now: datetim
         return {}
     with suppress(IntegrityBroken, EventRefused, Destroyed):
         history = parts.ledger.history(session, transfer.pupil)
+        speakers = family(history.known, transfer.pupil, now, parts.journal.first)
+        stopping = speakers.stopping if speakers else frozenset()
+        counting = [event for event in history.known if event.by.person in stopping]
         found = {}
         for section in live_sections(session, bundle):
-            since = withdrawn_since(history.known, scope_of(transfer), section)
+            since = withdrawn_since(counting, scope_of(transfer), section)
             ends = due(Kept.WITHDRAWN_SHARE, since) if since else None
             if ends and ends <= now and not _goes(parts, session, transfer, row, history, section, now):
                 found[section] = ends

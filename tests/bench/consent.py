@@ -9,9 +9,11 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import cast
 
 from sqlalchemy import insert, select
 
+from consent.act import Act
 from consent.db import Keys, Main, open_engine, reading, writing
 from consent.events import Event, Kind
 from consent.ledger import BOOK
@@ -76,13 +78,12 @@ def repeated(work: Callable[[], object]) -> Callable[[], None]:
 
 
 def whole(made: Desk) -> Callable[[], object]:
-    """Read one pupil's events and decide."""
+    """Ask the ledger, as the gate does: read one pupil's events, check them against the journal's head, and decide."""
     asked, board = question(SECTIONS), policy()
 
     def work() -> object:
         with reading(made.databases.main) as session:
-            history = made.ledger.history(session, PUPIL)
-        answer = decide(asked, history.events, history.newest_number, board, T, 0)
+            answer = made.ledger.ask(cast(Act, SimpleNamespace(session=session, now=T)), asked, board)
         assert answer
         return answer
 

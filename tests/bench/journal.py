@@ -25,7 +25,7 @@ from tests.bench.table import Row, Verdict, at_most, compare
 
 SMALL, MIDDLE, LARGE = 10_000, 100_000, 1_000_000
 PROOFS, PAGES, PAGE, MEGABYTES = 50, 20, 10, 256
-EXPORTED = 50_000
+EXPORTED, EVENTS = 50_000, 30
 ROUNDS = 3
 
 _PEAK = """
@@ -42,7 +42,7 @@ def rows(large: int = LARGE, middle: int = MIDDLE, small: int = SMALL) -> list[R
     most = bulk(large)
     path = most.export()
     found = [*verifying(most, path), memory(most, path), exporting(most)]
-    return [*found, *searching(bulk(small), most), proving(bulk(middle), most)]
+    return [*found, *searching(bulk(small), most), checking(most), proving(bulk(middle), most)]
 
 
 def bare_pass(path: Path) -> bytes:
@@ -137,6 +137,23 @@ def _pages(journal: Bulk, board: str, criteria: Criteria) -> Callable[[], None]:
                 before = found[-1].index if len(found) == PAGE else None
 
     return work
+
+
+def checking(journal: Bulk) -> Row:
+    """Hold a pupil's entries against the journal's signed head, as each decision does; nothing was promised."""
+    spread = range(0, journal.size, journal.size // EVENTS)
+
+    def work() -> None:
+        with reading(journal.main) as session:
+            journal.journal.check_signed(session, spread)
+
+    work()
+    begin = time.perf_counter()
+    for _ in range(PAGES):
+        work()
+    took = (time.perf_counter() - begin) / PAGES
+    label = f"check {EVENTS} entries of a pupil against the head, {journal.size:,}"
+    return Row(label, f"{took * 1000:.1f} ms", "-", "-", "a figure", "OK")
 
 
 def proofs(journal: Bulk) -> Callable[[], None]:
