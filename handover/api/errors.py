@@ -70,11 +70,11 @@ _PARTS: Final = ("query", "key", "value")
 
 @cache
 def _names() -> frozenset[str]:
-    """Every name of a field of a form and of a section, and what marshmallow calls the parts of a request."""
+    """Every name of a field of the API's forms and of a section, and what marshmallow calls the parts of a request."""
     forms = list(Schema.__subclasses__())
     for form in forms:
         forms += form.__subclasses__()
-    declared = (form._declared_fields.items() for form in forms)
+    declared = (form._declared_fields.items() for form in forms if form.__module__.startswith("handover.api"))
     return frozenset(field.data_key or name for own in declared for name, field in own) | {*map(str, Section), *_PARTS}
 
 

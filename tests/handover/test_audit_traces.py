@@ -45,6 +45,6 @@ def test_after_the_term_of_a_persons_year_nothing_tells_any_more_whom_an_fg_look
     kept = look(lite, f"{PO}.s-1")
     with time_machine.travel(now() + timedelta(days=7 * 366)):
         region.parts.journal.start()
-        sweep(region.parts, accept=1.0)
+        sweep(region.parts, accept=1.0, accept_clock=True)
         assert audit.tags_of(region.parts, f"{PO}.s-1") == "nobody"
         assert lite.journal(Did.AUDIT_SEARCHED)[-1].terms["person"] == kept

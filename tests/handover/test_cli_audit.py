@@ -113,7 +113,11 @@ def test_what_is_looked_for_reaches_the_service_as_it_was_typed(office: Office) 
     ran = office.call("search", "--json", *words)
     assert [row["outcome"] for row in ran.json["entries"] if isinstance(row, dict)] == ["granted"]  # type: ignore[union-attr]
     terms = dict(office.live.story.journal(Did.AUDIT_SEARCHED)[-1].terms)
-    assert terms == criteria | {"limit": "100"}
+    kept = str(terms.pop("person"))  # a tag: test_audit_traces.py
+    assert (len(kept), terms) == (
+        64,
+        {name: value for name, value in criteria.items() if name != "person"} | {"limit": "100"},
+    )
     assert office.call("search", "--pupil-number", "K-0").out == "Nothing was found.\n"
 
 

@@ -45,13 +45,13 @@ def test_a_hold_stops_destruction_until_two_lift_it_and_never_a_release(lite: St
     hold = place(lite, case.child.pupil)["hold"]
     case.ask("okr")
     with later(days=40):
-        sweeping.sweep(lite.region.parts, accept=1)
+        sweeping.sweep(lite.region.parts, accept=1, accept_clock=True)
         case.ask("okr")
         proposal = proposes(lite, case.child.pupil, hold)["proposal"]
-        sweeping.sweep(lite.region.parts, accept=1)
+        sweeping.sweep(lite.region.parts, accept=1, accept_clock=True)
         case.ask("okr")
         lite.region.confirm(PO, proposal)
-        sweeping.sweep(lite.region.parts, accept=1)
+        sweeping.sweep(lite.region.parts, accept=1, accept_clock=True)
         case.refused("SHREDDED")
 
 
@@ -59,10 +59,10 @@ def test_a_hold_ends_by_itself_where_it_says_so(lite: Story) -> None:
     case = delivered(lite)
     place(lite, case.child.pupil, until=(now() + timedelta(days=60)).isoformat())
     with later(days=59):
-        sweeping.sweep(lite.region.parts, accept=1)
+        sweeping.sweep(lite.region.parts, accept=1, accept_clock=True)
         case.ask("okr")
     with later(days=61):
-        sweeping.sweep(lite.region.parts, accept=1)
+        sweeping.sweep(lite.region.parts, accept=1, accept_clock=True)
         case.refused("SHREDDED")
 
 
