@@ -4,8 +4,8 @@ Until then nothing counts: a proposal is one sealed row (`handover.proposed` has
 `handover.retention` and that its maker may take back. Each step is one entry of the log, a refused one too. Who
 confirms has a role for it (`Action.CONFIRM_PROPOSAL`), sends a request of their own, and is of the same school: a
 pseudonym means somebody within one school only, so two schools' could be one person's. What is done when somebody
-confirms, and only then, stands with its matter (`emergency`, `paper`, `holds`, `restrictions`, `rulings`); `confirming`
-knows which.
+confirms, and only then, stands with its matter (`emergency`, `paper`, `holds`, `restrictions`, `courts`,
+`rulings`); `confirming` knows which.
 """
 
 import secrets

@@ -184,15 +184,16 @@ def _add(parts: Parts, leaves: Sequence[bytes], schools: Iterable[str], board: s
     What doesn't follow on the log is refused before anything is locked: anybody may send statements.
     """
     with reading(parts.main) as session:
-        _followed(parts.register.log(session), leaves)
+        log = parts.register.log(session)
+        log.extend(_new(log, leaves))
     try:
         with parts.journal.act(schools_exclusive=schools) as act:
             log = parts.register.log(act.session)
-            new, longer = _followed(log, leaves)
+            new = _new(log, leaves)
             for leaf in new:
                 log = log.extend([leaf])
                 _take_over(parts, act.session, log, leaf)
-            state = KeyLogState(longer.size, longer.root)
+            state = KeyLogState(log.size, log.root)
             if new:
                 _logged(act, new, state, board)
     except IntegrityError:
@@ -200,10 +201,8 @@ def _add(parts: Parts, leaves: Sequence[bytes], schools: Iterable[str], board: s
     return state
 
 
-def _followed(log: KeyLog, leaves: Sequence[bytes]) -> tuple[list[bytes], KeyLog]:
-    """Give what isn't in the log yet, and the log with it; raises KeyLogRefused and StatementRefused."""
-    new = [leaf for leaf in leaves if not log.holds(leaf)]
-    return new, log.extend(new)
+def _new(log: KeyLog, leaves: Sequence[bytes]) -> list[bytes]:
+    return [leaf for leaf in leaves if not log.holds(leaf)]
 
 
 def _take_over(parts: Parts, session: Session, log: KeyLog, leaf: bytes) -> None:
