@@ -1,13 +1,17 @@
 """Epoch keys as files: 32 random bytes each, readable by the service alone, on disk before they count."""
 
 import os
+import re
 import secrets
 import stat
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
 
 from consent.errors import EpochKeyMissing
 
-_SIZE = 32
+_SIZE: Final = 32
+_NAME: Final = re.compile(r"epoch-([0-9]{8})\.key")
 
 
 def path_of(folder: Path, epoch: int) -> Path:
@@ -17,19 +21,21 @@ def path_of(folder: Path, epoch: int) -> Path:
 
 def numbers_of(folder: Path) -> set[int]:
     """Give the epochs whose keys are there."""
-    return {int(path.stem.removeprefix("epoch-")) for path in folder.glob("epoch-[0-9]*.key")}
+    names = (_NAME.fullmatch(path.name) for path in folder.glob("epoch-*.key"))
+    return {int(name[1]) for name in names if name}
 
 
-def create_key(folder: Path, epoch: int) -> None:
-    """Write a new random key and fsync it and its folder.
+def create_key(folder: Path, taken: Iterable[int]) -> int:
+    """Write a new random key and fsync it and its folder. Gives its number: above all `taken` and every file's.
 
-    A file that is there already belongs to a rotation that crashed before anybody could use it, and is replaced.
+    A file that nobody counts stays. It may be a crashed rotation's; but where an older copy of the key store was put
+    back it is a later epoch's, and what was backed up and shipped since is lost without it.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = path_of(folder, epoch)
-    path.unlink(missing_ok=True)
-    _write(path, secrets.token_bytes(_SIZE), os.O_CREAT | os.O_EXCL)
+    epoch = max(numbers_of(folder).union(taken), default=0) + 1
+    _write(path_of(folder, epoch), secrets.token_bytes(_SIZE), os.O_CREAT | os.O_EXCL)
     _sync(folder)
+    return epoch
 
 
 def read_key(folder: Path, epoch: int) -> bytes:

@@ -293,16 +293,15 @@ class KeyStore:
             self._lock(session, shared=False)
             if session.scalar(select(func.count()).select_from(Epoch)):
                 raise KeyStoreError("the key store is initialised already")
-            create_key(self._folder, 1)
-            session.add_all([Epoch(number=1, current=True, destroyed=False), Mark(id=1, size=0, root=root)])
+            number = create_key(self._folder, ())
+            session.add_all([Epoch(number=number, current=True, destroyed=False), Mark(id=1, size=0, root=root)])
             session.merge(Shipped(id=1, number=0, size=0, keylog=0))
 
     def rotate(self) -> int:
         """Begin a new epoch: its key is on disk before any writer can use it. Gives its number."""
         with writing(self._engine) as session:
             self._lock(session, shared=False)
-            number = self._number(session) + 1
-            create_key(self._folder, number)
+            number = create_key(self._folder, {self._number(session), *session.scalars(select(Epoch.number))})
             session.execute(update(Epoch).values(current=False))
             session.add(Epoch(number=number, current=True, destroyed=False))
         return number

@@ -284,7 +284,7 @@ def test_a_missing_epoch_key_is_an_error_and_never_reads_as_destroyed(store: Key
 
 @pytest.mark.parametrize("content", [b"", bytes(31), bytes(33)])
 def test_an_epoch_key_of_another_size_is_refused(folder: Path, content: bytes) -> None:
-    create_key(folder, 1)
+    create_key(folder, ())
     path_of(folder, 1).write_bytes(content)
     with pytest.raises(EpochKeyMissing, match="the file has another size"):
         read_key(folder, 1)
@@ -292,7 +292,7 @@ def test_an_epoch_key_of_another_size_is_refused(folder: Path, content: bytes) -
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o610])
 def test_an_epoch_key_that_others_may_open_is_refused(folder: Path, mode: int) -> None:
-    create_key(folder, 1)
+    create_key(folder, ())
     path_of(folder, 1).chmod(mode)
     with pytest.raises(EpochKeyMissing, match="the file is open to others"):
         read_key(folder, 1)
@@ -300,16 +300,65 @@ def test_an_epoch_key_that_others_may_open_is_refused(folder: Path, mode: int) -
 
 def test_the_wrong_epoch_key_opens_nothing(store: KeyStore, folder: Path) -> None:
     store.new_key("pupil", "p1")
-    create_key(folder, 1)
+    path_of(folder, 1).write_bytes(bytes(32))
     with pytest.raises(ValueRefused):
         store.key("pupil", "p1")
 
 
-def test_a_rotation_that_crashed_before_its_commit_is_made_again(store: KeyStore, folder: Path) -> None:
+def test_a_rotation_that_crashed_before_its_commit_is_made_again_under_the_next_number(
+    store: KeyStore, folder: Path
+) -> None:
     path_of(folder, 2).write_bytes(b"left over")
-    assert store.rotate() == 2
+    assert store.rotate() == 3
     store.new_key("pupil", "p1")
-    assert len(read_key(folder, 2)) == 32
+    assert path_of(folder, 2).read_bytes() == b"left over"
+    assert len(read_key(folder, 3)) == 32
+    assert store.key("pupil", "p1")
+
+
+def test_turning_the_epoch_of_an_older_copy_takes_no_key_of_a_later_epoch_away(
+    store: KeyStore, databases: Databases, folder: Path
+) -> None:
+    """The operator put last week's key store back by hand; what was backed up and shipped since still opens."""
+    for _ in range(2):
+        store.rotate()
+    with writing(databases.keys) as session:
+        sealed = store.seal_now(session, b"since then", b"")
+    later = {number: read_key(folder, number) for number in (2, 3)}
+    with writing(databases.keys) as session:
+        session.execute(delete(Epoch).where(Epoch.number > 1))
+        session.execute(update(Epoch).values(current=True))
+    assert store.rotate() == 4
+    assert {number: read_key(folder, number) for number in (2, 3)} == later
+    assert store.open_then(sealed, b"") == b"since then"
+
+
+def test_a_new_epoch_is_above_every_epoch_that_the_store_knows(
+    store: KeyStore, databases: Databases, folder: Path
+) -> None:
+    """Shipments name epochs whose keys have gone: their numbers aren't given again either."""
+    with writing(databases.keys) as session:
+        session.add(Epoch(number=7, current=False, destroyed=True))
+    assert store.rotate() == 8
+    assert not path_of(folder, 7).exists()
+
+
+def test_a_store_that_begins_beside_older_keys_leaves_them(databases: Databases, folder: Path) -> None:
+    folder.mkdir(mode=0o700)
+    path_of(folder, 4).write_bytes(b"another store's")
+    (folder / "epoch-9 (copy).key").write_bytes(b"somebody's copy")
+    store = KeyStore(databases.keys, folder)
+    store.initialise(EMPTY)
+    assert path_of(folder, 4).read_bytes() == b"another store's"
+    store.new_key("pupil", "p1")
+    assert len(read_key(folder, 5)) == 32
+    assert store.rotate() == 6
+
+
+def test_a_store_that_was_never_initialised_turns_no_epoch(databases: Databases, folder: Path) -> None:
+    with pytest.raises(KeyStoreError, match="the key store was never initialised"):
+        KeyStore(databases.keys, folder).rotate()
+    assert not folder.exists()
 
 
 def test_an_epoch_turns_without_losing_what_survives_or_keeping_what_was_destroyed(
