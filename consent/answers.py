@@ -7,7 +7,7 @@ index, whatever times the events carry.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -90,6 +90,23 @@ def standing(events: Iterable[Event], chain: Mapping[str, str]) -> dict[str, dic
             scopes = persons.setdefault(event.by.person, {})
             scopes.setdefault(scope_of(event, chain), Answers()).take(event)
     return persons
+
+
+def restrictions(events: Iterable[Event]) -> list[Event]:
+    """Give the restrictions that hold (AVG art. 18), each with the sections for which it wasn't lifted.
+
+    Events come in the order of the journal.
+    """
+    holding: dict[str | None, Event] = {}
+    for event in events:
+        if event.kind is not Kind.RESTRICT:
+            continue
+        if event.withdraws is None:
+            holding[event.id] = event
+        elif (lifted := holding.get(event.withdraws)) is not None:
+            left = tuple(section for section in lifted.sections or () if section not in (event.sections or ()))
+            holding[lifted.id] = replace(lifted, sections=left)
+    return [event for event in holding.values() if event.sections]
 
 
 def was_rejected(objection: Event, section: Section, events: Sequence[Event]) -> bool:

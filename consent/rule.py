@@ -11,7 +11,7 @@ About the ledger as a whole:
  (5) No entry was recorded more than 5 s after `now`. The later of the two counts as now.
  (6) It is known who holds gezag (`consent.guardians`), from a CUSTODY since the newest ROLLBACK.
 About each section by itself, so that asking for less never turns a yes into a no:
- (7) Its use isn't restricted (AVG art. 18).
+ (7) Its use isn't restricted (AVG art. 18). A restriction is lifted for the sections that its lifting names.
 (7b) What authorised anything before the newest ROLLBACK is suspended until it is said again; every no goes on.
  (8) A live EMERGENCY by two, 72 hours long at most, that wasn't ended authorises it, whatever the steps below say.
  (9) For placement the pupil has applied at the receiver.
@@ -34,7 +34,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from consent.answers import has_ended, is_by_two_and_short, is_live, was_rejected
+from consent.answers import has_ended, is_by_two_and_short, is_live, restrictions, was_rejected
 from consent.case import Case
 from consent.case import Question as Question
 from consent.events import Event, Kind, UnknownEvent
@@ -182,7 +182,7 @@ def _after_rollback(case: Case, confirmed: Case, section: Section) -> _Verdict:
 
 def _judge(case: Case, section: Section) -> _Verdict:
     """Judge one section: the entries that authorise it, or all that stands in its way."""
-    if _is_restricted(case, section):  # (7)
+    if any(section in (restriction.sections or ()) for restriction in restrictions(case.events)):  # (7)
         return [_Obstacle(Reason.RESTRICTED, section)]
     if emergencies := _emergencies(case, section):  # (8)
         return _evidence(section, Requirement(Ground.EMERGENCY, str(emergencies[0].emergency)), emergencies)
@@ -198,15 +198,6 @@ def _judge(case: Case, section: Section) -> _Verdict:
 def _evidence(section: Section, need: Requirement, entries: Iterable[Event]) -> Evidence:
     relied_on = sorted({(event.index, event.id) for event in entries})
     return Evidence(section, need.ground, need.source, tuple((event_id, index) for index, event_id in relied_on))
-
-
-def _is_restricted(case: Case, section: Section) -> bool:
-    restrictions = [event for event in case.events if event.kind is Kind.RESTRICT]
-    lifted = {event.withdraws for event in restrictions}
-    return any(
-        event.withdraws is None and event.id not in lifted and section in (event.sections or ())
-        for event in restrictions
-    )
 
 
 def _emergencies(case: Case, section: Section) -> list[Event]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
+from consent.answers import restrictions
 from consent.events import Event, Kind
 from consent.guardians import AMSTERDAM, midnight
 from consent.terms import Right, Ruling
@@ -81,11 +82,12 @@ def _asked(event: Event, known: Sequence[Event]) -> Asked:
     longer = [one for one in said if one.ruling is Ruling.EXTENDED]
     restriction = next((one for one in known if one.key == restriction_key(event)), None)
     lifted = [one for one in known if restriction is not None and one.withdraws == restriction.id]
+    holds = restriction is not None and any(one.id == restriction.id for one in restrictions(known))
     return Asked(
         event,
         due=due_after(event.recorded_at, EXTENDED if longer else TERM),
         extended=bool(longer),
-        closed=next(iter([*rulings, *lifted]), None),
+        closed=next(iter([*rulings, *([] if holds else lifted[-1:])]), None),
         restriction=restriction,
     )
 

@@ -20,7 +20,7 @@ from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from consent.answers import Scope
+from consent.answers import Scope, restrictions
 from consent.errors import NaiveTime
 from consent.events import Event, Kind
 from consent.guardians import AMSTERDAM, anniversary, midnight
@@ -327,17 +327,14 @@ def _scope(event: Event) -> Scope:
 
 
 def _holds(events: Sequence[Event], now: datetime) -> Iterable[Event]:
-    return (event for event in _standing(events, Kind.HOLD) if event.valid_until is None or now < event.valid_until)
+    holds = [event for event in events if event.kind is Kind.HOLD]
+    lifted = {event.withdraws for event in holds}
+    standing = (event for event in holds if event.withdraws is None and event.id not in lifted)
+    return (event for event in standing if event.valid_until is None or now < event.valid_until)
 
 
 def _restrictions(events: Sequence[Event], now: datetime) -> Iterable[Event]:
-    return _standing(events, Kind.RESTRICT)
-
-
-def _standing(events: Sequence[Event], kind: Kind) -> Iterable[Event]:
-    """Give the events of a kind that lift nothing and weren't lifted."""
-    lifted = {event.withdraws for event in events if event.kind is kind}
-    return (e for e in events if e.kind is kind and e.withdraws is None and e.id not in lifted)
+    return restrictions(events)
 
 
 def _objections(events: Sequence[Event], now: datetime) -> Iterable[Event]:

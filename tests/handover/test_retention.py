@@ -214,6 +214,18 @@ def test_a_restriction_keeps_what_it_names_and_all_that_is_about_the_pupil() -> 
     assert held_back(Kept.EXPIRED_BUNDLE, told.events, T, SCOPE, Section.OKR) is None
 
 
+def test_a_restriction_that_is_lifted_for_one_section_keeps_the_others() -> None:
+    """J2: AVG art. 18."""
+    told = Told()
+    restriction = told(Kind.RESTRICT, sections=(Section.OKR, Section.LVS))
+    told(Kind.RESTRICT, sections=(Section.OKR,), withdraws=restriction.id)
+    assert held_back(Kept.EXPIRED_BUNDLE, told.events, T, SCOPE, Section.OKR) is None
+    assert held_back(Kept.EXPIRED_BUNDLE, told.events, T, SCOPE, Section.LVS) is HeldBy.RESTRICTION
+    assert held_back(Kept.CONTACT, told.events, T) is HeldBy.RESTRICTION
+    told(Kind.RESTRICT, sections=(Section.LVS,), withdraws=restriction.id)
+    assert held_back(Kept.CONTACT, told.events, T) is None
+
+
 def test_an_objection_keeps_what_it_is_about_until_it_is_decided() -> None:
     """J2: AVG art. 21; decided either way it holds nothing back any more."""
     told = Told()

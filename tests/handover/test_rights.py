@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -14,13 +15,15 @@ from hypothesis import strategies as st
 from consent.db import reading
 from consent.events import Event, Kind
 from consent.guardians import AMSTERDAM
+from consent.terms import Right
 from handover import rulings
 from handover.accesslog import Did
-from handover.asked import EXTENDED, TERM, due_after
+from handover.asked import EXTENDED, TERM, asked, due_after, restriction_key
 from handover.errors import RequestRefused
 from handover.familylog import entitled
 from handover.invitations import admit
 from tests import canary
+from tests.consent import story as ledger
 from tests.handover.story import OTHER, PO, PO_TOO, VO, Case, Story
 from tests.region import expect, now
 
@@ -238,6 +241,17 @@ def test_a_restriction_that_names_no_section_freezes_all_of_them(standing: Story
     [frozen] = events(case, Kind.RESTRICT)
     assert len(frozen.sections or ()) == 8
     assert frozen.by.person == case.child.persons[0]
+
+
+def test_a_restriction_of_two_sections_holds_until_both_are_lifted() -> None:
+    told = ledger.Story()
+    request = told.tell("REQUEST", "g1", right=Right.RESTRICTION)
+    restriction = replace(told.tell("RESTRICT", "g1", sections=["okr", "lvs"]), key=restriction_key(request))
+    first = told.tell("RESTRICT", "s1", sections=["okr"], withdraws=restriction.id)
+    last = told.tell("RESTRICT", "s1", sections=["lvs"], withdraws=restriction.id)
+    [partly], [wholly] = asked([request, restriction, first]), asked([request, restriction, first, last])
+    assert (partly.state, partly.closed) == ("in_force", None)
+    assert (wholly.state, wholly.closed) == ("lifted", last)
 
 
 # ---- rectification
