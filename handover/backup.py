@@ -25,7 +25,7 @@ from consent.tables import Epoch, Shipped
 from crypto.checkpoint import parse_checkpoint
 from crypto.encoding import Printable, canon, integer, parse, record, text
 from crypto.errors import CheckpointRefused, EncodingRefused
-from crypto.files import PRIVATE_FOLDER, write_private
+from crypto.files import locked, partial_of, write_private
 from handover import epochs
 from handover.copying import Kind, kind_of, snapshot
 from handover.errors import HandoverError
@@ -95,10 +95,15 @@ def parse_manifest(data: bytes) -> Manifest:
 
 
 def backup(parts: Parts, out: Path) -> list[Path]:
-    """Write both databases, as of one moment, into new files in a folder; gives their manifests."""
-    out.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+    """Write both databases, as of one moment, into new files in a folder; gives their manifests.
+
+    What a backup that was killed left half written in that folder goes: it holds what must go with its term.
+    """
     main, keys = parts.main, open_engine(parts.settings.keystore_url)
     with ExitStack() as held:
+        held.enter_context(locked(out))
+        for left in (left for what in WHAT for left in out.glob(partial_of(out / f"{what}-*").name)):
+            left.unlink()
         held.callback(keys.dispose)
         with writing(main) as session:  # the head's lock: nobody commits meanwhile
             parts.journal.lock_head(session)

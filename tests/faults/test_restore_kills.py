@@ -174,6 +174,9 @@ def test_a_backup_whose_process_is_killed_at_any_step_leaves_no_manifest_of_a_co
         break
     assert step > 4
     assert left == {0, 1}
+    half = next(path for path in tmp_path.glob("killed-*") if list(path.glob(".*.partial")))
+    assert len(backups.backup(light.start(), half)) == 2
+    assert list(half.glob(".*.partial")) == []
     manifests = sorted(out.glob("*.json"), reverse=True)
     withdraw(light, file)
     light.lose()

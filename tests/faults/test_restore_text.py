@@ -12,14 +12,18 @@ from pathlib import Path
 
 import pytest
 
+from crypto.checkpoint import parse_verifier
+from crypto.keyfile import print_identity
+from handover.admin import VERIFIERS
 from handover.parts import RESTORING
 from handover.release import Withheld, release
 from tests.conftest import Databases
 from tests.faults.disaster import Service, programs_on_path
 from tests.faults.story import FETCHES, granted_file
-from tests.faults.test_restore import OKR, held, withdraw
+from tests.faults.test_restore import OKR, held, restate, withdraw
 from tests.region import Region
 
+PASSPHRASE = "zeven kale kikkers"
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "deploy" / "restore.md").read_text("utf-8")
 
@@ -46,6 +50,7 @@ class Operator:
             "HANDOVER_DATABASE_URL": settings.database_url,
             "HANDOVER_KEYSTORE_URL": settings.keystore_url,
             "HANDOVER_SECOND": str(settings.second),
+            "HANDOVER_PASSPHRASE": PASSPHRASE,
         }
 
     def types(self, command: str, ends_with: int = 0) -> str:
@@ -103,3 +108,39 @@ def test_the_text_leads_a_tired_operator_through_a_disaster_and_a_killed_restore
     service.start()
     assert release(service.region.parts, FETCHES, withdrawn.transfer, OKR) == Withheld("WITHDRAWN")
     assert release(service.region.parts, FETCHES, standing.transfer, OKR)
+
+
+def test_the_text_leads_an_operator_and_two_others_through_a_loss(
+    sqlite_region: Region, sqlite_databases: Databases
+) -> None:
+    """K4, K12: one of two withdrawals is gone for good; the FG and the keeper of the root say that it goes on."""
+    service = Service(sqlite_region, sqlite_databases)
+    take, _ = commands("Before")
+    back, look = (each for each in commands("After") if not each.startswith("systemctl"))
+    approve, accept = commands("With a loss")
+    for name, key in (("fg.key", sqlite_region.dpo("stad")), ("root.key", sqlite_region.root)):
+        (service.settings.home / name).write_bytes(print_identity(key, PASSPHRASE))
+    forgotten, kept = granted_file(sqlite_region, holders=1), granted_file(sqlite_region, holders=1)
+    operator = Operator(service)
+    operator.types(take)
+    withdraw(service, forgotten)
+    lost = max(service.second.iterdir())
+    withdraw(service, kept)
+    lost.unlink()
+    service.lose()
+
+    assert "is missing" in operator.types(back, ends_with=2)
+    operator.types(approve)
+    operator.types(approve.replace("fg.key", "root.key").replace("approval-1", "approval-2"))
+    seen = operator.types(accept)
+    assert "LOST" in seen
+    assert "overdracht.test/journal-2" in seen
+    assert {line.split()[0] for line in operator.types(look).splitlines()} == {"ok"}
+    names = {parse_verifier(line)[0] for line in (service.settings.home / VERIFIERS).read_text().splitlines()}
+    assert "overdracht.test/journal-2" in names
+    service.start()
+    for file in (forgotten, kept):
+        assert release(sqlite_region.parts, FETCHES, file.transfer, OKR) == Withheld("CUSTODY_UNKNOWN")
+        restate(service, file)
+        assert release(sqlite_region.parts, FETCHES, file.transfer, OKR) == Withheld("SUSPENDED")
+    operator.types(take.replace("backups", "today"))
