@@ -211,6 +211,18 @@ def test_a_release_on_two_grounds_is_logged_under_that_of_its_first_section(lite
     assert [one["ground"] for one in entry.terms["evidence"]] == ["consent", "explicit_consent"]  # type: ignore[union-attr, index, call-overload]
 
 
+# (0b) the freeze
+
+
+def test_a_frozen_service_releases_nothing_and_says_so_in_the_log(lite: Story) -> None:
+    """K2, step (0b): before anything else is asked."""
+    case = lite.agreed()
+    lite.region.parts.keystore.freeze(b"note", "a test", now())
+    assert case.ask("okr", status=503).get_json()["code"] == "FROZEN"
+    entry = lite.journal(Did.RELEASE)[-1]
+    assert (entry.outcome, entry.ground, entry.terms["evidence"]) == ("FROZEN", None, [])
+
+
 # (1) who isn't the receiver
 
 

@@ -32,7 +32,7 @@ from tests.mutation.mutants import Mutant, mutants
 CPU_SECONDS, SECONDS = 20, 180
 """How long one test may run, by its own work and by the clock, where nothing is known of it."""
 
-ENOUGH = 30
+ENOUGH = 120
 """How many seconds of tests a mutant has to survive, by the time that they take without it."""
 
 QUICK = 1.5
