@@ -52,8 +52,7 @@ class Kind(IntEnum):
     SUCCESSOR = 14
     EMERGENCY = 15
     POLICY = 16
-    ERASE = 17
-    REQUEST = 19
+    REQUEST = 19  # 17 and 18 are erasures, which the journal writes itself
     REQUEST_DECIDED = 20
     ROLLBACK = 21
 
@@ -85,7 +84,6 @@ class Draft:
     scan: str | None = None  # SHA-256 of the paper
     second: str | None = None  # the second person where one isn't enough
     withdraws: str | None = None  # the event that this one ends or lifts
-    replaces: str | None = None
     adds: str | None = None  # the grant that this one leaves standing beside itself
     versions: Mapping[Section, str] | None = None  # what was shown at inzage, or objected to
     done: bool = False  # "I have seen enough": the waiting time needn't run on
@@ -142,10 +140,10 @@ FIELDS: Final[dict[Kind, tuple[frozenset[str], frozenset[str]]]] = {
     # kind: (needed, allowed beside those)
     Kind.GRANT: (
         SCOPE | {"ground", "valid_until", "notice", "collected"},
-        _HOW | {"article", "valid_from", "replaces", "adds"},
+        _HOW | {"article", "valid_from", "adds"},
     ),
     Kind.REFUSE: (SCOPE, _HOW),
-    Kind.WITHDRAW: (SCOPE, _HOW | {"withdraws"}),
+    Kind.WITHDRAW: (SCOPE, _HOW),
     Kind.INZAGE: (frozenset({"sender", "receiver", "purpose", "versions"}), _HOW | {"done"}),
     Kind.VIEW: (frozenset({"sender", "receiver", "purpose"}), _HOW | {"travels", "done", "text"}),
     Kind.OBJECT: (SCOPE, _HOW | {"versions"}),
@@ -162,7 +160,6 @@ FIELDS: Final[dict[Kind, tuple[frozenset[str], frozenset[str]]]] = {
     Kind.SUCCESSOR: (frozenset({"receiver", "successor"}), frozenset({"article"})),
     Kind.EMERGENCY: (SCOPE, _EMERGENCY | {"withdraws"}),
     Kind.POLICY: (frozenset({"board", "policy"}), frozenset()),
-    Kind.ERASE: (frozenset(), frozenset()),
     Kind.REQUEST: (frozenset({"right"}), _HOW | {"sections", "text"}),
     Kind.REQUEST_DECIDED: (
         frozenset({"request", "ruling"}),

@@ -247,7 +247,6 @@ CODECS: Final[dict[str, tuple[Printer, Reader]]] = {
     "scan": (_as_is, sha256),
     "second": (_as_is, staff_person),
     "withdraws": (_as_is, uuid7),
-    "replaces": (_as_is, uuid7),
     "adds": (_as_is, uuid7),
     "versions": (lambda value: {str(section): version for section, version in value.items()}, _read_versions),
     "done": (_as_is, _true),

@@ -154,10 +154,6 @@ class KeyStore:
         """Decrypt what `seal` made; raises `ValueRefused`, `KeyUnknown` or `Destroyed`."""
         return self.owner(kind, owner).open(sealed, aad)
 
-    def number(self, pupil: str) -> int:
-        """Give the newest running number of the pupil's entries that was acknowledged."""
-        return self.owner("pupil", pupil).number
-
     def destroy(self, key_id: str) -> int:
         """Destroy a key by its row's id, with the look-ups that lead to its owner; again and again does no harm.
 
@@ -209,10 +205,6 @@ class KeyStore:
             return {row.section: self._unwrap(row.epoch, row.wrapped, b"share", bundle, row.section) for row in rows}
 
         return self._read(read)
-
-    def share(self, bundle: str, section: str) -> bytes | None:
-        """Give one section's share, or None where it was destroyed or never there."""
-        return self.shares(bundle).get(section)
 
     def drop_share(self, bundle: str, *sections: str) -> int:
         """Destroy shares: of the sections named, or of the whole bundle. Gives the epoch at whose end they are gone."""

@@ -52,7 +52,6 @@ class Refusal(StrEnum):
     STANDS_FOR = "a court stands in for a present holder"
     ALREADY_OVER = "its time was over before it was recorded"
     TOO_LONG = "an emergency lasts 72 hours at most"
-    BY_ERASING = "an ERASE is written by erasing the pupil"
 
 
 STAFF: Final = frozenset({Role.STAFF})
@@ -74,7 +73,6 @@ WHO: Final[dict[Kind, frozenset[Role]]] = {
     Kind.SUCCESSOR: STAFF,
     Kind.EMERGENCY: STAFF,
     Kind.POLICY: STAFF,
-    Kind.ERASE: frozenset(),
     Kind.REQUEST: FAMILY_ROLES,
     Kind.REQUEST_DECIDED: STAFF,
     Kind.ROLLBACK: STAFF,  # of the operator and an FG; `handover admin restore` sees to that
@@ -271,8 +269,6 @@ def _check_may_record(draft: Draft, events: Sequence[Event], act: Act) -> None:
 
 
 def _role(draft: Draft, events: Sequence[Event], act: Act) -> Refusal | None:
-    if draft.kind is Kind.ERASE:
-        return Refusal.BY_ERASING
     if draft.by.role not in WHO[draft.kind]:
         return Refusal.ROLE
     if draft.by.role in FAMILY_ROLES:
@@ -292,9 +288,7 @@ def _evidence(draft: Draft, events: Sequence[Event], act: Act) -> Refusal | None
 
 _REFERRED: Final[dict[str, dict[Kind, frozenset[Kind]]]] = {
     "adds": {Kind.GRANT: frozenset({Kind.GRANT})},
-    "replaces": {Kind.GRANT: frozenset({Kind.GRANT})},
     "withdraws": {
-        Kind.WITHDRAW: frozenset({Kind.GRANT, Kind.VIEW}),
         Kind.RESTRICT: frozenset({Kind.RESTRICT}),
         Kind.HOLD: frozenset({Kind.HOLD}),
         Kind.EMERGENCY: frozenset({Kind.EMERGENCY}),

@@ -6,7 +6,7 @@ or with the first reason that applies, and says no unless something says yes.
 About the ledger as a whole:
  (1) The pupil's running numbers go from 1 to the newest one that the key store knows, without a hole.
  (2) Every entry is of a schema version that this rule understands.
- (3) The pupil isn't erased.
+ (3) The pupil isn't erased. No event of one who is can be read, so `consent.ledger` answers this before it asks.
  (4) At least one section is asked, and nothing that is no section.
  (5) No entry was recorded more than 5 s after `now`. The later of the two counts as now.
  (6) It is known who holds gezag (`consent.guardians`), from a CUSTODY since the newest ROLLBACK.
@@ -141,8 +141,6 @@ def _unsound(
         return Reason.LEDGER_INTEGRITY
     if len(known) < len(own):  # (2)
         return Reason.UNKNOWN_ENTRY_VERSION
-    if any(event.kind is Kind.ERASE for event in known):  # (3)
-        return Reason.SUBJECT_ERASED
     if not question.sections or not set(Section).issuperset(question.sections):  # (4)
         return Reason.EMPTY_REQUEST
     if any(event.recorded_at - now > TOLERANCE for event in known):  # (5)

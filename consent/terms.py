@@ -91,16 +91,6 @@ class Level(IntEnum):
     HIGH = 3
 
 
-class ApplicationStatus(StrEnum):
-    """The five statuses that an MBO returns by law (WEB 8.0.3; Stcrt. 2020, 36712); `ground` isn't asked for them."""
-
-    APPLIED = "aangemeld"
-    OFFERED = "onderwijsovereenkomst_aangeboden"
-    NOT_ENROLLED = "leidt_niet_tot_inschrijving"
-    WITHDRAWN = "ingetrokken"
-    ENROLLED = "ingeschreven"
-
-
 class EmergencyGround(StrEnum):
     """Why a release may go before the family's answer. The list is closed."""
 
@@ -160,7 +150,7 @@ class Requirement:
 CONSENT_SOURCE: Final = "AVG art. 6(1)(a); UAVG art. 5"
 EXPLICIT_SOURCE: Final = "AVG art. 9(2)(a); UAVG art. 5, 22(2)(a)"
 STATUS_REQUIREMENT: Final = Requirement(Ground.STATUTORY, "WEB art. 8.0.3; Stcrt. 2020, 36712")
-"""What the five application statuses need; everything else of FOLLOW_UP needs consent."""
+"""What the five application statuses need that an MBO returns; everything else of FOLLOW_UP needs consent."""
 
 _YES = Requirement(Ground.CONSENT, CONSENT_SOURCE)
 _EXPLICIT = Requirement(Ground.EXPLICIT_CONSENT, EXPLICIT_SOURCE)

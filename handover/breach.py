@@ -19,7 +19,7 @@ from sqlalchemy import Select, case, select
 from sqlalchemy.orm import Session
 
 from consent.db import reading
-from consent.entry import Actor, section_bits, section_names
+from consent.entry import ERASE, STAFF_ERASED, Actor, section_bits, section_names
 from consent.events import Kind
 from consent.search import Found
 from consent.tables import JournalBoard
@@ -136,12 +136,13 @@ def add(table: dict[str, Counts], name: str | None, how: str | None, sections: i
         table.setdefault(name, Counts()).add(how, sections, count)
 
 
+_ERASURES: Final = {ERASE: "ERASE", STAFF_ERASED: "STAFF_ERASED"}
+_KINDS: Final[dict[int, str]] = {int(kind): kind.name for kind in (*Kind, *Did)} | _ERASURES
+
+
 def kind_name(type_: int) -> str:
-    """Name an entry's type, whether of the ledger or of the access log."""
-    for names in (Did, Kind):
-        if type_ in set(names):
-            return names(type_).name
-    return f"TYPE_{type_:02X}"
+    """Name an entry's type, whether of the ledger, of the access log or of an erasure."""
+    return _KINDS.get(type_, f"TYPE_{type_:02X}")
 
 
 def how_far(type_: int, outcome: str | None) -> HowFar:

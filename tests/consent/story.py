@@ -90,7 +90,6 @@ DEFAULTS: dict[Kind, dict[str, Any]] = {
     Kind.COURT: NAMING | {"valid_until": "T+60d", "scan": HASH, "witness": "s1", "second": "s2"},
     Kind.SUCCESSOR: {"receiver": RECEIVER},
     Kind.EMERGENCY: NAMING | {"valid_until": "T+1d", "second": "s2", "emergency": EmergencyGround.VITAL_INTEREST},
-    Kind.ERASE: {},
     Kind.REQUEST: {"right": Right.ACCESS},
     Kind.REQUEST_DECIDED: {"ruling": Ruling.GRANTED},
 }

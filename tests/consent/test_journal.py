@@ -249,7 +249,7 @@ def test_running_numbers_count_a_pupils_numbered_entries_without_a_gap(house: Ho
         numbers = [entry.number for entry in house.journal.of_pupil(session, "p1")]
         assert house.journal.newest_number(session, "p1") == 3
     assert numbers == [1, None, 2, 3]
-    assert (house.keystore.number("p1"), house.keystore.number("p2")) == (3, 1)
+    assert (house.keystore.owner("pupil", "p1").number, house.keystore.owner("pupil", "p2").number) == (3, 1)
 
 
 def test_each_board_sees_its_entries_numbered_without_a_gap(house: House) -> None:
@@ -305,7 +305,7 @@ def test_an_act_that_fails_leaves_no_trace(house: House) -> None:
         fail()
     assert house.checkpoint() == before
     assert len(house.opened()) == 1
-    assert house.keystore.number("p1") == 1
+    assert house.keystore.owner("pupil", "p1").number == 1
     assert house.append(grant()).index == 1
 
 
@@ -501,7 +501,7 @@ def test_what_was_committed_but_not_acknowledged_is_caught_up_at_start(house: Ho
     mark = house.keystore.mark()
     assert mark is not None
     assert mark.size == 3
-    assert (house.keystore.number("p1"), house.keystore.number("p2")) == (2, 1)
+    assert (house.keystore.owner("pupil", "p1").number, house.keystore.owner("pupil", "p2").number) == (2, 1)
 
 
 def test_a_stored_tree_that_disagrees_with_its_head_is_refused_at_start(house: House) -> None:

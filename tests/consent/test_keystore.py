@@ -109,7 +109,6 @@ def test_a_destroyed_key_says_so_and_is_never_made_again(store: KeyStore) -> Non
         lambda: store.key("pupil", "p1"),
         lambda: store.new_key("pupil", "p1"),
         lambda: store.open("pupil", "p1", sealed, b""),
-        lambda: store.number("p1"),
     ):
         with pytest.raises(Destroyed):
             attempt()
@@ -150,11 +149,10 @@ def test_shares_come_back_by_section_and_go_one_by_one(store: KeyStore) -> None:
     store.put_shares("b2", {"okr": b"d" * 32})
     assert store.shares("b1") == shares
     assert store.drop_share("b1", "lvs") == 1
-    assert store.share("b1", "lvs") is None
-    assert store.share("b1", "okr") == b"a" * 32
+    assert store.shares("b1") == {"okr": b"a" * 32, "opp": b"c" * 32}
     store.drop_share("b1")
     assert store.shares("b1") == {}
-    assert store.share("b2", "okr") == b"d" * 32
+    assert store.shares("b2") == {"okr": b"d" * 32}
 
 
 def test_a_share_can_not_be_replaced_and_then_none_of_its_bundle_is_kept(store: KeyStore) -> None:
@@ -169,7 +167,7 @@ def test_a_share_moved_to_another_section_is_refused(store: KeyStore, databases:
     with writing(databases.keys) as session:
         session.execute(update(Share).values(section="reports"))
     with pytest.raises(ValueRefused):
-        store.share("b1", "reports")
+        store.shares("b1")
 
 
 def test_a_wrapped_key_put_in_another_owners_row_is_refused(store: KeyStore, databases: Databases) -> None:
@@ -273,7 +271,7 @@ def test_a_missing_epoch_key_is_an_error_and_never_reads_as_destroyed(store: Key
     path_of(folder, 1).rename(folder / "elsewhere")
     for attempt in (
         lambda: store.key("pupil", "p1"),
-        lambda: store.share("b1", "okr"),
+        lambda: store.shares("b1"),
         lambda: store.new_key("pupil", "p2"),
         lambda: store.put_shares("b2", {"okr": b"a" * 32}),
     ):

@@ -273,7 +273,7 @@ def test_every_kind_of_entry_has_its_sentence_or_its_reason_to_have_none() -> No
         Did.AUDIT_PATTERNS,
         Did.AUDIT_EXPORTED,
     }
-    about_no_pupil |= {Kind.POLICY, Kind.ROLLBACK, Kind.ERASE}
+    about_no_pupil |= {Kind.POLICY, Kind.ROLLBACK}
     assert {*Did, *Kind} - known == about_no_pupil
     assert not set(sentences.LINES) & sentences.NOT_SHOWN
     assert set(sentences.LIFTED) <= set(sentences.LINES)
