@@ -106,7 +106,7 @@ class _Steady:
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         known = self.took.get(item.nodeid)
         signal.setitimer(signal.ITIMER_PROF, CPU_SECONDS if known is None else 3 + 3 * known)
-        signal.alarm(SECONDS if known is None else 20 + int(10 * known))
+        signal.alarm(SECONDS if known is None else 60 + int(60 * known))
 
     @pytest.hookimpl
     def pytest_sessionstart(self) -> None:
