@@ -92,7 +92,7 @@ staff_person: Final = pattern(r"[A-Za-z0-9._-]{1,80}")  # a school's code, a dot
 uuid7: Final = pattern(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 sha256: Final = pattern(r"[0-9a-f]{64}")
 _time: Final = pattern(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
-_date: Final = pattern(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_date: Final = pattern(r"(?:19|2[0-9])[0-9]{2}-[0-9]{2}-[0-9]{2}")
 
 
 def member(values: Callable[[Any], T], type_: type[str] | type[int]) -> Callable[[JSON], T]:
@@ -157,7 +157,7 @@ def print_time(value: datetime) -> str:
 
 
 def read_date(raw: JSON) -> date:
-    """Read a calendar day, `YYYY-MM-DD`."""
+    """Read a calendar day, `YYYY-MM-DD`, from 1900 to 2999: what is counted from it is a day too."""
     try:
         return date.fromisoformat(_date(raw))
     except ValueError:

@@ -112,7 +112,7 @@ def decide(
 
     `newest_number` is the newest running number that the key store knows for the subject; `now` was read under the
     subject's lock; `suspended_below` is the index of the newest ROLLBACK, 0 where there is none. Never raises on
-    well-typed input.
+    events that `consent.events` reads.
     """
     own = sorted((event for event in events if event.subject == question.subject), key=lambda event: event.index)
     known = [event for event in own if isinstance(event, Event)]

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import select
 
@@ -12,7 +12,7 @@ from consent.db import reading
 from consent.errors import EventRefused
 from consent.events import Draft, Kind, new_id, to_terms
 from consent.fields import Holder, Shown
-from consent.guardians import DECIDES_FROM, anniversary, midnight
+from consent.guardians import AMSTERDAM, DECIDES_FROM, anniversary, midnight
 from consent.journal import Act
 from consent.tables import Pupil
 from consent.terms import CustodyEvidence, Role
@@ -25,13 +25,16 @@ from handover.parts import Caller, Parts
 from handover.people import Child, Contact, child_of, contacts, own_pupil, same_person, staff_actor
 from handover.tables import Person
 
-NOTICE = "custody"
+NOTICE: Final = "custody"
+OLDEST: Final = 30
+"""Years since the birth of anybody who is still a pupil."""
 
 
 def register_pupil(parts: Parts, caller: Caller, once: Once, body: Mapping[str, Any]) -> Answer:
     """Make a pupil's record with the first custody, or refuse: a number that is known already, or that may be a BSN."""
     number = str(body["number"])
     _refuse_personal_number(number)
+    _refuse_birth_date(body["birth_date"], parts.clock().astimezone(AMSTERDAM).date())
     # The look-up stands in the other database: after a crash it may lead to an id that has no record yet.
     pupil = parts.keystore.remember(caller.board, number, secrets.token_hex(16))
     parts.keystore.new_key("pupil", pupil)
@@ -88,6 +91,13 @@ def _refuse_personal_number(number: str) -> None:
     if len(number) == 9 and number.isdigit():
         where = {"/number": "Nine digits may be a BSN. Put a letter before your own number."}
         raise RequestRefused("NUMBER_REFUSED", 422, "Use your own pupil number.", where)
+
+
+def _refuse_birth_date(born: date, today: date) -> None:
+    # A slip of the pen here makes a child an adult, and then no guardian is heard.
+    if born > today or anniversary(born, OLDEST) < today:
+        where = {"/birth_date": f"Not after today, and not more than {OLDEST} years ago."}
+        raise RequestRefused("BIRTH_DATE_REFUSED", 422, "This can't be the birth date of a pupil.", where)
 
 
 @dataclass(frozen=True, slots=True)

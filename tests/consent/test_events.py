@@ -98,6 +98,8 @@ CHOICE = {"kind": "wettelijk", "waiting_days": 0, "consent_level": 1, "explicit_
         ("POLICY", "policy", CHOICE | {"waiting_days": 366}),
         ("INZAGE", "versions", {"okr": "v" * 64}),
         ("COURT", "stands_for", "p" * 64),
+        ("CUSTODY", "birth_date", "1900-01-01"),
+        ("CUSTODY", "birth_date", "2999-12-31"),
     ],
     ids=lambda value: str(value)[:30],
 )

@@ -4,7 +4,7 @@ import pytest
 
 from consent.guardians import OBJECTION_TIME, anniversary, family, keeps_voice, midnight, speakers
 from consent.terms import Role
-from tests.consent.story import PUPIL, Story, T
+from tests.consent.story import PUPIL, Story, T, moment
 
 
 def told(*steps, **custody):
@@ -39,6 +39,15 @@ def test_i3_a_birthday_of_29_february_is_on_1_march_in_other_years():
     assert anniversary(date(2008, 2, 29), 18) == date(2026, 3, 1)
     assert anniversary(date(2008, 2, 28), 18) == date(2026, 2, 28)
     assert anniversary(date(2008, 3, 1), 18) == date(2026, 3, 1)
+
+
+@pytest.mark.parametrize("day", ["1900-01-01", "2999-12-31"])
+@pytest.mark.parametrize("now", ["0001-01-02T00:00:00+00:00", "2027-03-01T12:00:00+00:00", "9999-12-30T00:00:00+00:00"])
+def test_every_day_that_can_be_written_down_can_be_reckoned_with(day, now):
+    events = told(birth_date=day, checked_on=day, holders=["g1"])
+    found = family(events, PUPIL, moment(now), 0)
+    assert found is None or PUPIL in found.stopping
+    assert PUPIL in speakers(events, PUPIL, moment(now))
 
 
 def test_under_16_all_holders_decide_and_read():

@@ -4,7 +4,9 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
+import time_machine
 
+from consent.guardians import anniversary
 from crypto.seal import Content
 from handover.accesslog import Did
 from tests import canary
@@ -285,6 +287,23 @@ def test_a_pupil_of_sixteen_has_to_be_reached(lite: Story) -> None:
     assert (refused["code"], list(refused["fields"])) == ("PUPIL_MAIL_MISSING", ["/custody/pupil_mail"])
     body["birth_date"] = born(16, days=3).isoformat()
     lite.region.post(PO, "/v1/pupils", body, 201)
+
+
+def test_nobody_registers_a_pupil_who_isn_t_born_yet_or_can_t_be_at_school_any_more(lite: Story) -> None:
+    noon = (now() + timedelta(days=1)).replace(hour=12)
+    today = noon.date()
+    evidence = EVIDENCE | {"date": today.isoformat()}
+    custody = {"holders": [holder(1)], "evidence": evidence, "pupil_mail": "sam@gezin.test"}
+    body = {"first_name": "Sam", "custody": custody}
+    oldest, day = anniversary(today, -30), timedelta(days=1)
+    with time_machine.travel(noon, tick=False):
+        for wrong in (today + day, oldest - day, date(1900, 1, 1), date(2999, 12, 31)):
+            said = body | {"number": "L1", "birth_date": wrong.isoformat()}
+            refused = lite.region.post(PO, "/v1/pupils", said, 422)
+            assert (refused["code"], list(refused["fields"])) == ("BIRTH_DATE_REFUSED", ["/birth_date"])
+        for number, right in enumerate((today, oldest), start=1):
+            said = body | {"number": f"L{number}", "birth_date": right.isoformat()}
+            lite.region.post(PO, "/v1/pupils", said, 201)
 
 
 # Custody that changes
