@@ -13,8 +13,8 @@ from enum import IntEnum
 from typing import Final
 
 from consent.errors import EventRefused
-from consent.fields import CODECS, JSON, Malformed, uuid7
-from consent.fields import Actor as Actor
+from consent.fields import CODECS, Malformed, Raw, uuid7
+from consent.fields import Author as Author
 from consent.fields import Holder as Holder
 from consent.fields import Shown as Shown
 from consent.terms import (
@@ -67,7 +67,7 @@ class Draft:
 
     kind: Kind
     key: str  # idempotency key, one per subject
-    by: Actor
+    by: Author
     subject: str | None = None  # None for POLICY, which concerns a board, and ROLLBACK, which concerns all
     sender: str | None = None
     receiver: str | None = None
@@ -115,7 +115,7 @@ class Event(Draft):
     index: int
     recorded_at: datetime
 
-    def to_terms(self) -> dict[str, JSON]:
+    def to_terms(self) -> dict[str, Raw]:
         """Print the terms part of this event's entry."""
         return to_terms(self, self.id)
 
@@ -183,14 +183,14 @@ def new_id(now: datetime) -> str:
     return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
 
 
-def to_terms(draft: Draft, event_id: str) -> dict[str, JSON]:
+def to_terms(draft: Draft, event_id: str) -> dict[str, Raw]:
     """Print a draft as the terms of an entry: its schema version, its id, and each field that its kind carries.
 
     Raises:
         EventRefused: a field that the kind needs is missing, one that it doesn't know is there, a time is naive, or
             two fields contradict each other.
     """
-    terms: dict[str, JSON] = {"v": VERSION, "id": event_id}
+    terms: dict[str, Raw] = {"v": VERSION, "id": event_id}
     for name, (printer, _) in CODECS.items():
         value = getattr(draft, name)
         if value is not _ABSENT[name]:
@@ -201,7 +201,7 @@ def to_terms(draft: Draft, event_id: str) -> dict[str, JSON]:
 
 
 def from_terms(
-    type_: int, terms: JSON, *, subject: str | None, by: Actor, number: int, index: int, recorded_at: datetime
+    type_: int, terms: Raw, *, subject: str | None, by: Author, number: int, index: int, recorded_at: datetime
 ) -> Event | UnknownEvent:
     """Read an event back from its entry; `type_` is the leaf's type byte. Only what `to_terms` prints is accepted.
 
@@ -231,7 +231,7 @@ def from_terms(
     return event
 
 
-def _contents(kind: Kind, terms: Mapping[str, JSON]) -> dict[str, JSON]:
+def _contents(kind: Kind, terms: Mapping[str, Raw]) -> dict[str, Raw]:
     """Read every field of the terms, and refuse what this kind lacks, doesn't know, or has in another spelling."""
     needed, known = FIELDS[kind][0], _KNOWN[kind]
     names = terms.keys() - _HEAD
@@ -241,7 +241,7 @@ def _contents(kind: Kind, terms: Mapping[str, JSON]) -> dict[str, JSON]:
     return {name: _parsed(name, terms.get(name)) for name in ("key", *names)}
 
 
-def _parsed(name: str, raw: JSON) -> JSON:
+def _parsed(name: str, raw: Raw) -> Raw:
     printer, reader = CODECS[name]
     try:
         value = reader(raw)

@@ -28,11 +28,11 @@ from consent.terms import (
     is_school,
 )
 
-JSON = Any  # a value out of canonical JSON: nothing is known of it until a reader has looked
+Raw = Any  # a value out of canonical JSON: nothing is known of it until a reader has looked
 
 
 @dataclass(frozen=True, slots=True)
-class Actor:
+class Author:
     """Who recorded an event, in which role, and how surely that person was recognised.
 
     The pupil's own person is the subject's id; everybody else has an id of their own.
@@ -63,18 +63,18 @@ class Shown:
 
 
 T = TypeVar("T")
-Reader = Callable[[JSON], Any]
-Printer = Callable[[Any], JSON]
+Reader = Callable[[Raw], Any]
+Printer = Callable[[Any], Raw]
 
 
 class Malformed(Exception):
     """A value that isn't written in its one form."""
 
 
-def passing(test: Callable[[str], object]) -> Callable[[JSON], str]:
+def passing(test: Callable[[str], object]) -> Callable[[Raw], str]:
     """Make a reader of texts that pass a test."""
 
-    def read(raw: JSON) -> str:
+    def read(raw: Raw) -> str:
         if not isinstance(raw, str) or not test(raw):
             raise Malformed
         return raw
@@ -82,7 +82,7 @@ def passing(test: Callable[[str], object]) -> Callable[[JSON], str]:
     return read
 
 
-def pattern(expression: str) -> Callable[[JSON], str]:
+def pattern(expression: str) -> Callable[[Raw], str]:
     """Make a reader of texts that match an expression from end to end."""
     return passing(re.compile(expression).fullmatch)
 
@@ -95,10 +95,10 @@ _time: Final = pattern(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.
 _date: Final = pattern(r"(?:19|2[0-9])[0-9]{2}-[0-9]{2}-[0-9]{2}")
 
 
-def member(values: Callable[[Any], T], type_: type[str] | type[int]) -> Callable[[JSON], T]:
+def member(values: Callable[[Any], T], type_: type[str] | type[int]) -> Callable[[Raw], T]:
     """Make a reader of the members of an enumeration whose values are texts or numbers."""
 
-    def read(raw: JSON) -> T:
+    def read(raw: Raw) -> T:
         if type(raw) is not type_:
             raise Malformed
         try:
@@ -109,10 +109,10 @@ def member(values: Callable[[Any], T], type_: type[str] | type[int]) -> Callable
     return read
 
 
-def whole(low: int, high: int) -> Callable[[JSON], int]:
+def whole(low: int, high: int) -> Callable[[Raw], int]:
     """Make a reader of whole numbers from `low` to `high`, both included."""
 
-    def read(raw: JSON) -> int:
+    def read(raw: Raw) -> int:
         if type(raw) is not int or not low <= raw <= high:
             raise Malformed
         return raw
@@ -120,28 +120,28 @@ def whole(low: int, high: int) -> Callable[[JSON], int]:
     return read
 
 
-def record(readers: Mapping[str, Reader], raw: JSON) -> dict[str, Any]:
+def _members(readers: Mapping[str, Reader], raw: Raw) -> dict[str, Any]:
     """Read an object that has exactly these members."""
     if not isinstance(raw, dict) or raw.keys() != readers.keys():
         raise Malformed
     return {name: reader(raw[name]) for name, reader in readers.items()}
 
 
-def _boolean(raw: JSON) -> bool:
+def _boolean(raw: Raw) -> bool:
     """Read true or false."""
     if type(raw) is not bool:
         raise Malformed
     return raw
 
 
-def _true(raw: JSON) -> bool:
+def _true(raw: Raw) -> bool:
     """Read a mark: it says true, or it isn't there."""
     if raw is not True:
         raise Malformed
     return True
 
 
-def read_time(raw: JSON) -> datetime:
+def read_time(raw: Raw) -> datetime:
     """Read a moment: RFC 3339 in UTC with a `Z` and six digits of fraction."""
     try:
         return datetime.fromisoformat(_time(raw))
@@ -156,7 +156,7 @@ def print_time(value: datetime) -> str:
     return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def read_date(raw: JSON) -> date:
+def read_date(raw: Raw) -> date:
     """Read a calendar day, `YYYY-MM-DD`, from 1900 to 2999: what is counted from it is a day too."""
     try:
         return date.fromisoformat(_date(raw))
@@ -170,14 +170,14 @@ _KEY = pattern(r"[!-~]{1,128}")
 _section = member(Section, str)
 
 
-def _read_sections(raw: JSON) -> tuple[Section, ...]:
+def _read_sections(raw: Raw) -> tuple[Section, ...]:
     if not isinstance(raw, list) or not raw:
         raise Malformed
     found = {_section(name) for name in raw}
     return tuple(section for section in Section if section in found)
 
 
-def _read_versions(raw: JSON) -> dict[Section, str]:
+def _read_versions(raw: Raw) -> dict[Section, str]:
     if not isinstance(raw, dict) or not raw:
         raise Malformed
     return {_section(name): identifier(version) for name, version in raw.items()}
@@ -199,25 +199,25 @@ _POLICY: dict[str, Reader] = {
 }
 
 
-def _read_holders(raw: JSON) -> tuple[Holder, ...]:
+def _read_holders(raw: Raw) -> tuple[Holder, ...]:
     if not isinstance(raw, list):
         raise Malformed
-    holders = tuple(Holder(**record(_HOLDER, each)) for each in raw)
+    holders = tuple(Holder(**_members(_HOLDER, each)) for each in raw)
     persons = [holder.person for holder in holders]
     if persons != sorted(set(persons)):
         raise Malformed
     return holders
 
 
-def _print_holders(value: tuple[Holder, ...]) -> JSON:
+def _print_holders(value: tuple[Holder, ...]) -> Raw:
     return [{"person": h.person, "role": str(h.role), "since": h.since.isoformat()} for h in value]
 
 
-def _print_notice(value: Shown) -> JSON:
+def _print_notice(value: Shown) -> Raw:
     return {"id": value.id, "version": value.version, "language": value.language, "sha256": value.sha256}
 
 
-def _print_policy(value: Policy) -> JSON:
+def _print_policy(value: Policy) -> Raw:
     return {
         "kind": str(value.kind),
         "waiting_days": value.waiting_days,
@@ -226,7 +226,7 @@ def _print_policy(value: Policy) -> JSON:
     }
 
 
-def _as_is(value: JSON) -> JSON:
+def _as_is(value: Raw) -> Raw:
     return value
 
 
@@ -241,7 +241,7 @@ CODECS: Final[dict[str, tuple[Printer, Reader]]] = {
     "valid_from": (print_time, read_time),
     "valid_until": (print_time, read_time),
     "decided_at": (print_time, read_time),
-    "notice": (_print_notice, lambda raw: Shown(**record(_NOTICE, raw))),
+    "notice": (_print_notice, lambda raw: Shown(**_members(_NOTICE, raw))),
     "collected": (str, member(Collected, str)),
     "witness": (_as_is, staff_person),
     "scan": (_as_is, sha256),
@@ -266,22 +266,22 @@ CODECS: Final[dict[str, tuple[Printer, Reader]]] = {
     "request": (_as_is, uuid7),
     "ruling": (str, member(Ruling, str)),
     "board": (_as_is, passing(is_board)),
-    "policy": (_print_policy, lambda raw: Policy(**record(_POLICY, raw))),
+    "policy": (_print_policy, lambda raw: Policy(**_members(_POLICY, raw))),
 }
 
 
-def by_terms(by: Actor) -> dict[str, JSON]:
+def by_terms(by: Author) -> dict[str, Raw]:
     """Print what the actor part says beside the person: role and level."""
     return {"role": str(by.role), "level": int(by.level)}
 
 
-def read_by(person: str, details: JSON) -> Actor:
+def read_by(person: str, details: Raw) -> Author:
     """Read an actor back.
 
     Raises:
         EventRefused: the details aren't a role and a level.
     """
     try:
-        return Actor(person, **record(_BY, details))
+        return Author(person, **_members(_BY, details))
     except Malformed:
         raise EventRefused("by: not of its form") from None

@@ -12,10 +12,9 @@ from typing import Final
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
-from consent.entry import Actor as EntryActor
-from consent.entry import Entry, Opened, Told
+from consent.entry import Actor, Entry, Opened, Told
 from consent.errors import Destroyed, EventRefused, IntegrityBroken, KeyConflict, KeyUnknown, RecordRefused
-from consent.events import Actor, Draft, Event, Kind, UnknownEvent, from_terms, new_id, to_terms
+from consent.events import Author, Draft, Event, Kind, UnknownEvent, from_terms, new_id, to_terms
 from consent.fields import by_terms, read_by
 from consent.guardians import AMSTERDAM, keeps_voice, speakers
 from consent.journal import Act, Journal
@@ -129,7 +128,7 @@ class Ledger:
                 book=BOOK,
                 type=int(draft.kind),
                 pupil=draft.subject,
-                actor=_entry_actor(draft.by),
+                actor=_actor(draft.by),
                 terms=terms,
                 boards=boards,
                 sections=tuple(map(str, draft.sections or ())),
@@ -224,15 +223,15 @@ class Ledger:
         return history
 
 
-_UNKNOWN_STAFF = Actor("", Role.STAFF, Level.LOW)
+_UNKNOWN_STAFF = Author("", Role.STAFF, Level.LOW)
 """Stands for a member of staff whose key was destroyed."""
 
 
-def _entry_actor(by: Actor) -> EntryActor:
-    return EntryActor("staff" if by.role is Role.STAFF else "family", by.person, by_terms(by))
+def _actor(by: Author) -> Actor:
+    return Actor("staff" if by.role is Role.STAFF else "family", by.person, by_terms(by))
 
 
-def _school(by: Actor) -> str | None:
+def _school(by: Author) -> str | None:
     """Give the school of a member of staff, whose pseudonym begins with it."""
     school = by.person.partition(".")[0]
     return school if by.role is Role.STAFF and is_school(school) else None

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 
-from consent.events import Actor, Draft, Event, Kind
+from consent.events import Author, Draft, Event, Kind
 from consent.fields import print_time, read_time
 from consent.guardians import AMSTERDAM, family
 from consent.journal import Act
@@ -80,7 +80,7 @@ def take_down(parts: Parts, act: Act, caller: Caller, proposed: Proposed) -> Con
     draft = Draft(
         kind=Kind.COURT,
         key=f"court-{proposed.id}",
-        by=Actor(said["court"], Role.COURT, Level.SUBSTANTIAL),
+        by=Author(said["court"], Role.COURT, Level.SUBSTANTIAL),
         subject=row.pupil,
         sender=row.sender,
         receiver=row.receiver,

@@ -18,7 +18,7 @@ from sqlalchemy import delete, select, update
 
 from consent.db import reading, writing
 from consent.errors import Destroyed
-from consent.events import Actor
+from consent.events import Author
 from consent.fields import print_time
 from consent.guardians import speakers
 from consent.journal import Act
@@ -50,9 +50,9 @@ class Visitor:
     pupil: str
 
     @property
-    def actor(self) -> Actor:
+    def actor(self) -> Author:
         """This visitor as the ledger names those who answer."""
-        return Actor(self.person, self.role, Level.LOW)
+        return Author(self.person, self.role, Level.LOW)
 
 
 def invite(parts: Parts, caller: Caller, once: Once, transfer: str, person: str) -> Answer:

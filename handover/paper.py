@@ -22,7 +22,7 @@ from typing import Any, Final
 
 from consent.answers import ANSWERS, Answers, Scope, scope_of, standing, successors
 from consent.db import reading
-from consent.events import Actor, Draft, Event, Kind
+from consent.events import Author, Draft, Event, Kind
 from consent.fields import Shown
 from consent.guardians import AMSTERDAM, midnight, speakers
 from consent.journal import Act
@@ -186,7 +186,7 @@ class _Paper:
         draft = Draft(
             kind=kind,
             key=f"paper-{kind.name}-{fields.get('ground', '')}-{self.transfer.id}-{key}",
-            by=Actor(person, role, LEVELS[collected]),
+            by=Author(person, role, LEVELS[collected]),
             subject=self.transfer.pupil,
             sender=self.scope.sender,
             receiver=self.scope.receiver,

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from consent.erasing import doomed
 from consent.errors import Destroyed, KeyUnknown
-from consent.events import Actor
+from consent.events import Author
 from consent.guardians import DECIDES_FROM, anniversary, midnight, speakers
 from consent.journal import Act
 from consent.keystore import KeyStore
@@ -59,9 +59,9 @@ class Child:
         return keystore.seal("pupil", pupil, json.dumps(data).encode(), aad("child", pupil))
 
 
-def staff_actor(caller: Caller) -> Actor:
+def staff_actor(caller: Caller) -> Author:
     """Name the member of staff as the ledger does; a signed request of the school vouches for them."""
-    return Actor(f"{caller.school}.{caller.staff}", Role.STAFF, Level.SUBSTANTIAL)
+    return Author(f"{caller.school}.{caller.staff}", Role.STAFF, Level.SUBSTANTIAL)
 
 
 def same_person(one: str, other: str) -> bool:

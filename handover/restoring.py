@@ -26,7 +26,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from consent import replay, tree
 from consent.db import open_engine, reading, writing
 from consent.errors import EpochKeyMissing, ShipmentRefused
-from consent.events import Actor, Draft, Kind
+from consent.events import Author, Draft, Kind
 from consent.keystore import KeyStore
 from consent.shipping import Shipment, Shipping
 from consent.tables import JournalHead, JournalLookup, Mark
@@ -327,7 +327,7 @@ def _write_rollback(parts: Parts, approvals: Sequence[Approval], revoked: Collec
         first, second = approvers.two(approvals, fgs, revoked, parts.settings.root, act.now)
         there = act.session.scalars(select(Board.code))
         boards = tuple(sorted({*there, *parts.keystore.of_boards()}))  # of some the joining may be lost
-        by = Actor(first, Role.STAFF, Level.HIGH)
+        by = Author(first, Role.STAFF, Level.HIGH)
         draft = Draft(kind=Kind.ROLLBACK, key=f"rollback-{parts.journal.first}", by=by, second=second)
         parts.ledger.record(act, draft, boards)
 

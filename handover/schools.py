@@ -15,8 +15,7 @@ from sqlalchemy.orm import Session
 
 from consent.db import reading
 from consent.events import Draft, Event, Kind
-from consent.fields import CODECS, Malformed, read_time
-from consent.fields import Actor as Speaker
+from consent.fields import CODECS, Author, Malformed, read_time
 from consent.journal import Act
 from consent.tables import JournalLookup
 from consent.terms import Level, Role, is_board, is_school
@@ -128,7 +127,7 @@ def choose_policy(parts: Parts, board: str, statement: JSON, signature: str) -> 
         if present is not None and present.policy == policy:
             return _policy(board, present)
         _check_newer(made_at, present, act.now)
-        by = Speaker(board, Role.STAFF, SPEAKS_FOR_BOARD)
+        by = Author(board, Role.STAFF, SPEAKS_FOR_BOARD)
         draft = Draft(kind=Kind.POLICY, key=f"{_POLICY}{said['made_at']}", by=by, board=board, policy=policy)
         event = parts.ledger.record(act, draft, (board,))
     return _policy(board, event)

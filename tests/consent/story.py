@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from consent.events import Actor, Event, Holder, Kind, Shown, UnknownEvent, new_id
+from consent.events import Author, Event, Holder, Kind, Shown, UnknownEvent, new_id
 from consent.rule import Granted, Question, Refused, decide
 from consent.terms import (
     Collected,
@@ -49,9 +49,9 @@ def moment(text: str) -> datetime:
 ROLES = {"g": Role.GUARDIAN, "x": Role.GUARDIAN, "v": Role.VOOGD, "i": Role.GI, "k": Role.PUPIL, "c": Role.COURT}
 
 
-def who(person: str, level: Level = Level.SUBSTANTIAL) -> Actor:
+def who(person: str, level: Level = Level.SUBSTANTIAL) -> Author:
     """Make an actor; the id's first letter tells the role."""
-    return Actor(person, ROLES.get(person[0], Role.STAFF), level)
+    return Author(person, ROLES.get(person[0], Role.STAFF), level)
 
 
 READERS: dict[str, Any] = {

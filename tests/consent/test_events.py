@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consent.errors import ConsentError, EventRefused
-from consent.events import FIELDS, Actor, Draft, Event, Holder, Kind, UnknownEvent, from_terms, new_id, to_terms
+from consent.events import FIELDS, Author, Draft, Event, Holder, Kind, UnknownEvent, from_terms, new_id, to_terms
 from consent.fields import CODECS, by_terms, read_by
 from consent.terms import Ground, Level, Policy, PolicyKind, Role
 from tests.consent.story import DEFAULTS, PUPIL, VECTORS, Story, T, who
@@ -223,7 +223,7 @@ def test_a_grant_may_last_a_microsecond():
 
 
 def test_an_actor_is_printed_and_read_back():
-    actor = Actor("g1", Role.VOOGD, Level.HIGH)
+    actor = Author("g1", Role.VOOGD, Level.HIGH)
     assert by_terms(actor) == {"role": "voogd", "level": 3}
     assert read_by("g1", by_terms(actor)) == actor
 

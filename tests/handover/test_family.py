@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select, update
 
 from consent.db import writing
-from consent.events import Actor, Draft, Event, Kind
+from consent.events import Author, Draft, Event, Kind
 from consent.terms import Collected, Level, Role, Section
 from handover.accesslog import Did
 from handover.family import DAY, SAYINGS_A_DAY, told_today
@@ -114,7 +114,7 @@ NOON = datetime(2027, 3, 1, 12, tzinfo=UTC)
 
 def choice(hours: float, person: str = "p1", kind: Kind = Kind.GRANT, **more: Any) -> Event:
     """Make an answer so many hours after noon, as far as who was told asks for it."""
-    by, at = Actor(person, Role.GUARDIAN, Level.LOW), NOON + timedelta(hours=hours)
+    by, at = Author(person, Role.GUARDIAN, Level.LOW), NOON + timedelta(hours=hours)
     said = {"collected": Collected.ONLINE} | more
     return Event(kind=kind, key="k", by=by, id="e", number=1, index=int(hours * 10), recorded_at=at, **said)
 
@@ -168,7 +168,7 @@ def test_one_code_says_no_more_in_a_day_than_anybody_does(lite: Story) -> None:
             draft = Draft(
                 kind=Kind.VIEW,
                 key=f"VIEW--{case.tokens[0].split('.')[0]}-{number}",
-                by=Actor(case.child.persons[0], Role.GUARDIAN, Level.LOW),
+                by=Author(case.child.persons[0], Role.GUARDIAN, Level.LOW),
                 subject=pupil,
                 sender=transfer.sender,
                 receiver=transfer.receiver,

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from consent.answers import Scope
 from consent.errors import NaiveTime
-from consent.events import Actor, Event, Kind
+from consent.events import Author, Event, Kind
 from consent.guardians import AMSTERDAM
 from consent.terms import Level, Purpose, Right, Role, Ruling, Section
 from handover.retention import TABLE, HeldBy, Kept, Term, Unit, before, due, held_back, withdrawn_since, year_over
@@ -169,7 +169,7 @@ class Told:
         event = Event(
             kind=kind,
             key=f"key-{number}",
-            by=Actor(who, Role.GUARDIAN, Level.LOW),
+            by=Author(who, Role.GUARDIAN, Level.LOW),
             subject="p",
             id=f"e{number}",
             number=number,

@@ -13,7 +13,7 @@ from sqlalchemy import Select, insert, select, update
 from consent import inventory
 from consent.db import reading, writing
 from consent.entry import STAFF_ERASED
-from consent.events import Actor, Draft, Kind
+from consent.events import Author, Draft, Kind
 from consent.journal import Journal
 from consent.tables import DataKey, JournalLookup, JournalPart, Pupil
 from consent.terms import Level, Role, Section
@@ -41,7 +41,7 @@ from tests.handover.story import PO, VO, Case, Story, later
 from tests.handover.test_service_consent import born
 from tests.region import expect, now
 
-STAFF = Actor(f"{PO}.s-9", Role.STAFF, Level.SUBSTANTIAL)
+STAFF = Author(f"{PO}.s-9", Role.STAFF, Level.SUBSTANTIAL)
 
 
 @contextmanager
