@@ -53,6 +53,14 @@ class Desk:
         with reading(self.databases.main) as session:
             return self.ledger.history(session, pupil)
 
+    def histories(self, *pupils):
+        with reading(self.databases.main) as session:
+            return self.ledger.histories(session, pupils or (PUPIL,))
+
+    def entry(self, index):
+        with reading(self.databases.main) as session:
+            return self.journal.read(session, index)
+
     def ask(self, sections=("okr", "lvs"), board=None, **asked):
         with self.journal.act(pupil=asked.get("subject", PUPIL)) as act:
             return self.ledger.ask(act, question(sections, **asked), board or policy())

@@ -7,7 +7,16 @@ from sqlalchemy import delete, select, update
 
 from consent.db import reading, writing
 from consent.entry import Actor as EntryActor
-from consent.errors import Destroyed, EventRefused, IntegrityBroken, KeyConflict, KeyUnknown, RecordRefused
+from consent.entry import Told
+from consent.errors import (
+    Destroyed,
+    EventRefused,
+    IntegrityBroken,
+    KeyConflict,
+    KeyUnknown,
+    NotShipped,
+    RecordRefused,
+)
 from consent.events import Draft, Kind, UnknownEvent
 from consent.ledger import WHO, History, Refusal
 from consent.reasons import Reason
@@ -117,6 +126,68 @@ def test_a_key_is_one_per_subject(desk):
     assert desk.record("CUSTODY", "s1", subject="robin", key="once").number == 1
 
 
+def test_a6_the_same_again_is_answered_once_it_was_acknowledged(quick):
+    """K1: the first answer was lost before the key store heard of the event."""
+    draft = quick.draft("GRANT", "g1")
+    quick.journal._ship = unshipped
+    with pytest.raises(NotShipped):
+        quick.put(draft)
+    assert quick.keystore.owner("pupil", PUPIL).number == 2
+    assert quick.history().newest_number == 3, "what was committed counts"
+    assert quick.histories()[PUPIL] == quick.history()
+    quick.journal._ship = None
+    assert quick.put(draft) == quick.history().events[-1]
+    assert quick.keystore.owner("pupil", PUPIL).number == 3
+
+
+def unshipped():
+    raise NotShipped("the second place can't be written")
+
+
+def test_what_an_entry_says_in_clear_is_what_its_event_says(quick):
+    told = {"board-b": Told("heard", ("actor",))}
+    draft = quick.draft("GRANT", "g1")
+    with quick.journal.act(pupil=PUPIL) as act:
+        event = quick.ledger.record(act, draft, ("board-a",), told)
+    entry = quick.entry(event.index)
+    assert (entry.book, entry.type, entry.pupil, entry.number) == ("ledger", 1, PUPIL, 3)
+    assert (entry.sections, entry.ground, entry.outcome) == (("okr", "lvs"), "consent", None)
+    assert (set(entry.boards), entry.told, entry.school) == ({"board-a", "board-b"}, told, None)
+    assert entry.actor == EntryActor("family", "g1", {"role": "guardian", "level": 2})
+
+
+def test_a_pupil_is_no_school_whatever_the_pseudonym_looks_like(quick):
+    quick.pupil("99AB00.kim")
+    draft = quick.draft("REFUSE", "kim", subject="99AB00.kim")
+    entry = quick.entry(quick.put(replace(draft, by=replace(draft.by, person="99AB00.kim"))).index)
+    assert entry.school is None
+
+
+@pytest.mark.parametrize(
+    ("person", "school"), [("99AB00.s-1", "99AB00"), ("99AB00", "99AB00"), ("operator.s-1", None), ("s1.99AB00", None)]
+)
+def test_an_entry_names_the_school_of_its_staff(quick, person, school):
+    draft = quick.draft("HOLD", "s1")
+    entry = quick.entry(quick.put(replace(draft, by=replace(draft.by, person=person))).index)
+    assert (entry.school, entry.sections, entry.ground) == (school, (), None)
+    assert entry.actor == EntryActor("staff", person, {"role": "staff", "level": 2})
+
+
+def test_several_pupils_events_are_read_at_once(quick):
+    """K1: whose events aren't all there, or don't hold together, has none; who was erased is left out."""
+    for pupil in ("robin", "sasja", "noor", "gone"):
+        quick.pupil(pupil)
+        quick.record("HOLD", "s1", subject=pupil)
+    append_raw(quick, 1, {"v": 1}, pupil="robin")
+    last = quick.record("HOLD", "s1", subject="sasja")
+    with writing(quick.databases.main) as session:
+        session.execute(update(JournalLookup).where(JournalLookup.index == last.index).values(pupil_tag=None))
+    with quick.journal.act(pupil="gone") as act:
+        quick.journal.erase(act, "gone", EntryActor("service", "sweep"), BOARDS)
+    found = quick.histories(PUPIL, "robin", "sasja", "noor", "gone")
+    assert found == {PUPIL: quick.history(), "robin": None, "sasja": None, "noor": quick.history("noor")}
+
+
 def test_two_events_of_one_act_are_numbered_on(desk):
     first, second = desk.draft("CUSTODY", "s1"), desk.draft("GRANT", "g1")
     with desk.journal.act(pupil=PUPIL) as act:
@@ -189,12 +260,12 @@ def test_a_part_that_doesn_t_open_is_noticed(desk):
     assert desk.refused("WITHDRAW", "g1") is Refusal.LEDGER_INTEGRITY
 
 
-def append_raw(desk, type_, terms, details=None):
+def append_raw(desk, type_, terms, details=None, pupil=PUPIL):
     from consent.entry import Entry
 
     actor = EntryActor("family", "g1", details or {"role": "guardian", "level": 1})
-    with desk.journal.act(pupil=PUPIL) as act:
-        act.append(Entry("ledger", type_, PUPIL, actor, terms, BOARDS, numbered=True))
+    with desk.journal.act(pupil=pupil) as act:
+        act.append(Entry("ledger", type_, pupil, actor, terms, BOARDS, numbered=True))
 
 
 def test_an_entry_of_a_later_version_is_kept_and_refuses(quick):
