@@ -15,13 +15,12 @@ Birthdays begin at 00:00 in Amsterdam. Who is born on 29 February has a birthday
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from consent.answers import standing
 from consent.events import Draft, Event, Kind
+from consent.terms import AMSTERDAM as AMSTERDAM
 from consent.terms import Role
 
-AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 OBJECTION_TIME = timedelta(days=7)
 """How long a holder whose no stands keeps a voice after being taken out."""
 

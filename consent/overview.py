@@ -4,7 +4,7 @@ It decides nothing. Whether a section may go is the rule's to say; this tells wh
 rule, what authorises and who holds gezag don't count from below the newest ROLLBACK, and every no does.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -13,7 +13,7 @@ from typing import Final
 from consent.answers import Answers, Scope, has_ended, is_live, scope_of, standing, successors
 from consent.events import Event, Kind
 from consent.guardians import Family, family, speakers
-from consent.rule import AUTHORISING
+from consent.rule import confirmed
 from consent.terms import Role, Section
 
 
@@ -60,11 +60,6 @@ class Overview:
     def missing(self) -> tuple[str, ...]:
         """Name the deciders who haven't answered at all."""
         return tuple(person.id for person in self.persons if person.decides and not person.has_answered)
-
-
-def confirmed(events: Iterable[Event], suspended_below: int) -> list[Event]:
-    """Leave out what authorises nothing any more, since entries may have been lost after it."""
-    return [event for event in events if event.index >= suspended_below or event.kind not in AUTHORISING]
 
 
 def overview(events: Sequence[Event], pupil: str, scope: Scope, now: datetime, suspended_below: int) -> Overview:

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -18,6 +17,7 @@ from sqlalchemy import Row, bindparam, select
 
 from consent.errors import Destroyed, ValueRefused
 from consent.tables import DataKey, core
+from consent.terms import AMSTERDAM
 from crypto.encoding import lp
 
 _WRAP = b"overdracht/v1/wrap\x00"
@@ -44,8 +44,6 @@ STAFF = (
 )
 """An owner's key by kind and id; keys by their tags; the keys of a person over the years; the owners of a year."""
 
-_AMSTERDAM = ZoneInfo("Europe/Amsterdam")
-
 
 @dataclass(frozen=True, slots=True)
 class OwnerKey:
@@ -68,7 +66,7 @@ class OwnerKey:
 
 def year_at(moment: datetime) -> int:
     """Give the calendar year of a moment, as it is in Amsterdam."""
-    return moment.astimezone(_AMSTERDAM).year
+    return moment.astimezone(AMSTERDAM).year
 
 
 def staff_owner(person: str, at: datetime) -> str:

@@ -126,8 +126,8 @@ def decide(
     asked = [section for section in Section if section in question.sections]
     if not suspended_below:
         return _sum_up([_judge(case, section) for section in asked])
-    confirmed = Case(question, [e for e in known if not _is_suspended(e, suspended_below)], policy, now, speakers)
-    return _sum_up([_after_rollback(case, confirmed, section) for section in asked])
+    since = Case(question, confirmed(known, suspended_below), policy, now, speakers)
+    return _sum_up([_after_rollback(case, since, section) for section in asked])
 
 
 def _unsound(
@@ -164,13 +164,14 @@ def _sum_up(verdicts: Iterable[_Verdict]) -> Granted | Refused:
     return Refused(first, Detail(sections, tuple(sorted({o.person for o in named if o.person is not None}))))
 
 
-def _is_suspended(event: Event, below: int) -> bool:
-    return event.index < below and event.kind in AUTHORISING
+def confirmed(events: Iterable[Event], suspended_below: int) -> list[Event]:
+    """(7b) Leave out what authorises nothing any more, since entries may have been lost after it."""
+    return [event for event in events if event.index >= suspended_below or event.kind not in AUTHORISING]
 
 
-def _after_rollback(case: Case, confirmed: Case, section: Section) -> _Verdict:
+def _after_rollback(case: Case, since: Case, section: Section) -> _Verdict:
     """(7b) Judge a section by what was said since the rollback, beside every no that there ever was."""
-    verdict, before = _judge(confirmed, section), _judge(case, section)
+    verdict, before = _judge(since, section), _judge(case, section)
     if isinstance(verdict, Evidence):
         return verdict
     if isinstance(before, Evidence):

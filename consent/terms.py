@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import IntEnum, StrEnum
 from typing import Final
+from zoneinfo import ZoneInfo
+
+from crypto.encoding import BOARD, SCHOOL
 
 
 class Section(StrEnum):
@@ -98,6 +101,9 @@ class EmergencyGround(StrEnum):
     MELDCODE = "meldcode"  # Wet verplichte meldcode huiselijk geweld en kindermishandeling
     LEERPLICHT = "leerplicht"  # Leerplichtwet 1969
 
+
+AMSTERDAM: Final = ZoneInfo("Europe/Amsterdam")
+"""Where a day of the law begins at midnight."""
 
 EMERGENCY_LASTS: Final = timedelta(hours=72)
 """How long a release in an emergency may go on, from its recording: it ends by itself."""
@@ -254,8 +260,8 @@ class Policy:
         )
 
 
-_SCHOOL = re.compile(r"[0-9]{2}[A-Z]{2}[0-9]{2}")
-_BOARD = re.compile(r"[a-z0-9-]{2,40}")
+_SCHOOL = re.compile(SCHOOL)
+_BOARD = re.compile(BOARD)
 
 
 def is_school(code: str) -> bool:

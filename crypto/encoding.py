@@ -23,6 +23,12 @@ Printable: TypeAlias = "Mapping[str, Printable] | Sequence[Printable] | str | in
 INTEGER_MAX = 2**53 - 1
 """The largest integer that a JSON number holds exactly (RFC 7493)."""
 
+SCHOOL = r"[0-9]{2}[A-Z]{2}[0-9]{2}"
+"""How a school's location is written: BRIN and vestiging, six characters."""
+
+BOARD = r"[a-z0-9-]{2,40}"
+"""How a board's own code is written."""
+
 # The closing quote is optional so that an unterminated string is passed over once instead of from each of its quotes.
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _PLAIN = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)

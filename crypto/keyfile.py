@@ -14,7 +14,7 @@ import nacl.pwhash.argon2id as argon2id
 from cryptography.cobblestone import Cobblestone256Decryptor, Cobblestone256Encryptor
 from cryptography.exceptions import InvalidTag
 
-from crypto.encoding import JSON, Printable, b64, canon, lp, parse, record, text, unb64
+from crypto.encoding import JSON, SCHOOL, Printable, b64, canon, lp, parse, record, text, unb64
 from crypto.errors import EncodingRefused, KeyRefused, PassphraseRefused
 from crypto.keys import (
     SEAL_PUBLIC_SIZE,
@@ -27,9 +27,6 @@ from crypto.keys import (
     kid,
 )
 from crypto.sign import label
-
-SCHOOL = r"[0-9]{2}[A-Z]{2}[0-9]{2}"
-"""BRIN and vestiging: six characters."""
 
 FILE_LIMIT = 1 << 20
 _SALT_SIZE = argon2id.SALTBYTES

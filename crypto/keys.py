@@ -45,7 +45,7 @@ def kid(kind: str, public: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class SignKey:
-    """A private Ed25519 key; `kind` is what it signs for: sign, request, identity, root or journal."""
+    """A private Ed25519 key; `kind` is what it signs for: sign, request, identity, root, dpo or journal."""
 
     kind: str
     seed: bytes = field(repr=False)

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256, sha512
 
-from crypto.encoding import JSON, b64, canon, integer, lp, parse, record, text, unb64
+from crypto.encoding import JSON, SCHOOL, b64, canon, integer, lp, parse, record, text, unb64
 from crypto.errors import BundleMalformed, BundleUnsigned, EncodingRefused, ShareRefused, SignatureRefused
-from crypto.keyfile import SCHOOL
 from crypto.keys import KID_SIZE, SHARE_OVERHEAD, SIGNATURE_SIZE, SignKey, kid
 from crypto.sign import label, sign, verify
 

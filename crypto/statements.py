@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal, TypeAlias, get_args
 
-from crypto.encoding import JSON, Printable, b64, canon, integer, parse, record, text, unb64
+from crypto.encoding import BOARD, JSON, SCHOOL, Printable, b64, canon, integer, parse, record, text, unb64
 from crypto.errors import EncodingRefused, KeyRefused, SignatureRefused, StatementRefused
 from crypto.keys import SIGNATURE_SIZE, SignKey, check_seal_public, check_sign_public, kid
 from crypto.sign import sign, verify
@@ -23,8 +23,6 @@ LIMIT = 65_536
 """The longest statement that is read, in bytes: a board of several thousand schools."""
 
 EPOCH_MAX = 1_000_000
-SCHOOL = r"[0-9]{2}[A-Z]{2}[0-9]{2}"
-BOARD = r"[a-z0-9-]{2,40}"
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 _NAME = r"[^\x00-\x1f\x7f]{1,200}"
 _ROOT, _BOARD_KEY, _OWN = "register", "identity", "key"

@@ -12,8 +12,7 @@ from consent.db import reading
 from consent.events import Event, Kind
 from consent.guardians import family as family_of
 from consent.ledger import History
-from consent.overview import confirmed
-from consent.rule import Granted, allows, decide
+from consent.rule import Granted, allows, confirmed, decide
 from consent.terms import Purpose, Section
 from handover.asked import asked
 from handover.bundles import handed_out, newest, question_of, versions_of

@@ -13,8 +13,8 @@ from datetime import date, datetime
 from html import escape
 from typing import Final
 from urllib.parse import quote
-from zoneinfo import ZoneInfo
 
+from consent.terms import AMSTERDAM
 from crypto.encoding import JSON
 from handover.labels import WRAPPERS, label, reading
 
@@ -47,7 +47,6 @@ MONTHS: Final = (
     *("januari", "februari", "maart", "april", "mei", "juni"),
     *("juli", "augustus", "september", "oktober", "november", "december"),
 )
-ZONE: Final = ZoneInfo("Europe/Amsterdam")
 
 _STYLE: Final = """
 :root{color-scheme:light dark;--line:#8a94a3;--soft:#f3f5f8;--ink:#16202e;--quiet:#4a5566;--link:#0b5a8a}
@@ -215,7 +214,7 @@ def _day(match: re.Match[str]) -> str:
 
 
 def _moment(moment: datetime) -> str:
-    local = moment.astimezone(ZONE)
+    local = moment.astimezone(AMSTERDAM)
     return f"{local.day} {MONTHS[local.month - 1]} {local.year}, {local:%H:%M} uur"
 
 

@@ -8,7 +8,7 @@ from consent.answers import Answers, Scope, standing, successors
 from consent.events import Event
 from consent.guardians import family
 from consent.journal import Actor
-from consent.overview import confirmed
+from consent.rule import confirmed
 from consent.tables import Pupil
 from consent.terms import Ground, Policy, Purpose, Route, Section, ground
 from handover import notices

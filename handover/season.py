@@ -22,7 +22,8 @@ from consent.events import Event, Kind
 from consent.guardians import family
 from consent.journal import Act
 from consent.overview import Answer as Said
-from consent.overview import Person, confirmed, overview
+from consent.overview import Person, overview
+from consent.rule import confirmed
 from consent.tables import Pupil
 from consent.terms import Ground, Purpose, Section
 from handover.accesslog import SERVICE, Did, record, staff

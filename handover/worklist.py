@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from consent.terms import Section
-from crypto.encoding import JSON, text, unb64
+from crypto.encoding import JSON, SCHOOL, text, unb64
 from crypto.errors import EncodingRefused
-from crypto.keyfile import SCHOOL
 from handover import versions
 from handover.client import ServiceFailed
 
