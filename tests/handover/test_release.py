@@ -352,6 +352,20 @@ def test_a_receiver_without_a_current_key_gets_nothing(lite: Story, state: str) 
     case.refused("KEY_ROTATED")
 
 
+def test_what_was_signed_by_a_key_that_was_revoked_stays_here(lite: Story) -> None:
+    """C6: whoever stole it may have made the bundle. One that was rotated keeps nothing here."""
+    case = lite.agreed()
+    keys = lite.region.schools[PO].keys
+    lite.region.publish(PO, "sign", state="rotated")
+    case.ask("okr")
+    lite.region.schools[PO].keys = type(keys).generate(PO)
+    lite.region.publish(PO, "sign", "request")
+    case.ask("okr")
+    case.send()
+    lite.region.publish(PO, "sign", state="revoked")
+    case.refused("KEY_REVOKED")
+
+
 def test_a_share_that_is_missing_in_the_key_store_keeps_everything_here(lite: Story) -> None:
     """Step (4), H8: the database may name what the key store has lost."""
     case = lite.agreed("okr", "opp")
