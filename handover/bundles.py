@@ -16,7 +16,6 @@ from sqlalchemy.orm import Session
 
 from consent.answers import Scope
 from consent.db import reading
-from consent.errors import EventRefused, IntegrityBroken
 from consent.events import Kind
 from consent.journal import Act, Entry
 from consent.rule import Question
@@ -173,14 +172,13 @@ def free_sections(
 ) -> list[Section]:
     """Give those sections of a transfer's bundle that nobody holds back, by the row of the retention table.
 
-    None is free in a ledger that doesn't hold together: an event that is missing may have been a hold.
+    None is free in a ledger that doesn't hold together or isn't all there: what is missing may have been a hold.
     """
-    try:
-        known = parts.ledger.history(act.session, transfer.pupil).known
-    except (IntegrityBroken, EventRefused):
+    history = parts.ledger.histories(act.session, [transfer.pupil]).get(transfer.pupil)
+    if history is None:
         return []
     scope = scope_of(transfer)
-    return [section for section in sections if held_back(kept, known, act.now, scope, section) is None]
+    return [name for name in sections if held_back(kept, history.known, act.now, scope, name) is None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,6 +150,21 @@ def test_a_ledger_that_doesnt_hold_together_keeps_what_would_go_at_once(lite: St
     assert kept_of(case) == (8, 8, 8)
 
 
+def test_a_ledger_of_which_an_event_is_missing_keeps_what_would_go_at_once(lite: Story) -> None:
+    """J2, K1: what is missing may have been a hold."""
+    case = lite.agreed("okr")
+    parts, pupil = lite.region.parts, case.child.pupil
+
+    def free() -> list[Section]:
+        with parts.journal.act(pupil=pupil) as act:
+            row = act.session.get_one(Transfer, case.transfer)
+            return free_sections(parts, act, row, ALL, kept=Kept.SUPERSEDED_BUNDLE)
+
+    assert free() == list(ALL)
+    parts.keystore.settle_numbers([(parts.keystore.tag("pupil", pupil), 99)], {})
+    assert free() == []
+
+
 def test_a_transfer_stays_with_the_words_of_a_request_until_it_is_decided(lite: Story) -> None:
     """J2: AVG art. 12(3): the answer must reach who asked."""
     case = lite.case()
