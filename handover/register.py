@@ -48,7 +48,9 @@ class Register:
     def school_of(self, session: Session, kid: bytes, at: datetime) -> tuple[KeyStatement, str] | None:
         """Give the school whose current request key has this kid, and the board that speaks for it; or None."""
         log = self.log(session)
-        school = log.owners.get(kid, "")
+        if kid not in log.owners:
+            return None
+        school = log.owners[kid]
         said = self.current(session, school, "request", at)
         if said is None or said.kid != kid:
             return None
