@@ -20,7 +20,6 @@ from crypto.keys import (
     SHARE_OVERHEAD,
     SIGNATURE_SIZE,
     SealKey,
-    SignKey,
     check_seal_public,
     hpke_seal,
 )
@@ -65,10 +64,9 @@ def make_recovery(keys: KeyFile, officers: Sequence[PublicOfficer]) -> Recovery:
         raise RecoveryRefused(f"{OFFICERS} different officers are needed")
     three = tuple(sorted(officers, key=lambda officer: officer.kid))
     binding = _binding(keys.public, three)
-    seeds = keys.seal.seed + keys.sign.seed + keys.request.seed
     envelopes = []
     for first, second in ((three[one], three[other]) for one, other in _ORDERS):
-        inner = hpke_seal(second.public, seeds, _info("inner", binding, first.kid, second.kid))
+        inner = hpke_seal(second.public, keys.seeds, _info("inner", binding, first.kid, second.kid))
         envelopes.append(hpke_seal(first.public, inner, _info("outer", binding, first.kid, second.kid)))
     signature = sign(keys.sign, _CONTEXT, canon(_said(keys.public, three, envelopes)))
     return Recovery(keys.public, three, tuple(envelopes), signature)
@@ -155,14 +153,7 @@ def finish(recovery: Recovery, part: Part, officer: SealKey) -> KeyFile:
 
 
 def _keys(public: PublicFile, seeds: bytes) -> KeyFile:
-    seal, sign_seed, request = (seeds[at : at + SEED_SIZE] for at in range(0, _SEEDS_SIZE, SEED_SIZE))
-    keys = KeyFile(
-        public.school,
-        SealKey.from_seed(seal),
-        SignKey.from_seed(sign_seed, "sign"),
-        SignKey.from_seed(request, "request"),
-        public.statements,
-    )
+    keys = KeyFile.from_seeds(public.school, seeds, public.statements)
     if keys.public != public:
         raise RecoveryRefused("the recovery file holds other keys than it says")
     return keys

@@ -14,7 +14,7 @@ import nacl.pwhash.argon2id as argon2id
 from cryptography.cobblestone import Cobblestone256Decryptor, Cobblestone256Encryptor
 from cryptography.exceptions import InvalidTag
 
-from crypto.encoding import JSON, SCHOOL, Printable, b64, canon, lp, parse, record, text, unb64
+from crypto.encoding import JSON, SCHOOL, Printable, b64, canon, integer, lp, parse, record, text, unb64
 from crypto.errors import EncodingRefused, KeyRefused, PassphraseRefused
 from crypto.keys import (
     SEAL_PUBLIC_SIZE,
@@ -70,6 +70,23 @@ class KeyFile:
         """Make new keys for a school, or for nobody yet."""
         return cls(school, SealKey.generate(), SignKey.generate("sign"), SignKey.generate("request"))
 
+    @classmethod
+    def from_seeds(cls, school: str | None, seeds: bytes, statements: tuple[JSON, ...] = ()) -> "KeyFile":
+        """Make the keys of their three seeds, in the order seal, sign, request; raises KeyRefused for other lengths."""
+        seal, sign, request = seeds[:SEED_SIZE], seeds[SEED_SIZE : 2 * SEED_SIZE], seeds[2 * SEED_SIZE :]
+        return cls(
+            school,
+            SealKey.from_seed(seal),
+            SignKey.from_seed(sign, "sign"),
+            SignKey.from_seed(request, "request"),
+            statements,
+        )
+
+    @property
+    def seeds(self) -> bytes:
+        """The three seeds, as `from_seeds` takes them: all that is secret."""
+        return self.seal.seed + self.sign.seed + self.request.seed
+
     @property
     def public(self) -> PublicFile:
         """What others may know."""
@@ -121,8 +138,7 @@ def parse_public(data: bytes) -> PublicFile:
 
 def print_private(keys: KeyFile, passphrase: str) -> bytes:
     """Print a private file, its seeds sealed under a passphrase; raises PassphraseRefused for an empty one."""
-    seeds = keys.seal.seed + keys.sign.seed + keys.request.seed
-    return _print_sealed(_public_value(keys.public), seeds, passphrase)
+    return _print_sealed(_public_value(keys.public), keys.seeds, passphrase)
 
 
 def parse_private(data: bytes, passphrase: str) -> KeyFile:
@@ -133,14 +149,7 @@ def parse_private(data: bytes, passphrase: str) -> KeyFile:
     except EncodingRefused as error:
         raise KeyRefused(f"not a private key file: {error}") from None
     seeds = _unwrap(sealed, passphrase, canon(value), 3 * SEED_SIZE)
-    seal, sign, request = (seeds[at : at + SEED_SIZE] for at in range(0, 3 * SEED_SIZE, SEED_SIZE))
-    keys = KeyFile(
-        public.school,
-        SealKey.from_seed(seal),
-        SignKey.from_seed(sign, "sign"),
-        SignKey.from_seed(request, "request"),
-        public.statements,
-    )
+    keys = KeyFile.from_seeds(public.school, seeds, public.statements)
     if keys.public != public:
         raise KeyRefused("the private keys don't belong to the public ones beside them")
     return keys
@@ -215,7 +224,7 @@ def _officer_value(officer: PublicOfficer) -> dict[str, Printable]:
 
 
 def _officer(value: dict[str, JSON]) -> PublicOfficer:
-    _check_version(value)
+    integer(value["v"], 1, 1)
     text(value["type"], "officer")
     officer = PublicOfficer(unb64(value["public"], SEAL_PUBLIC_SIZE))
     check_seal_public(officer.public)
@@ -228,7 +237,7 @@ def _public_value(keys: PublicFile) -> dict[str, Printable]:
 
 
 def _public(value: dict[str, JSON]) -> PublicFile:
-    _check_version(value)
+    integer(value["v"], 1, 1)
     keys = record(value["keys"], "seal", "sign", "request")
     if not isinstance(value["statements"], list):
         raise EncodingRefused("statements are a list")
@@ -246,18 +255,13 @@ def _public(value: dict[str, JSON]) -> PublicFile:
 
 
 def _identity(value: dict[str, JSON]) -> PublicIdentity:
-    _check_version(value)
+    integer(value["v"], 1, 1)
     kind = _SINGLE.get(text(value["type"], "[a-z]+"))
     if kind is None:
         raise EncodingRefused("no such kind of key")
     identity = PublicIdentity(kind, unb64(value["public"], SIGN_PUBLIC_SIZE))
     check_sign_public(identity.public)
     return identity
-
-
-def _check_version(value: dict[str, JSON]) -> None:
-    if value["v"] != 1 or value["v"] is True:
-        raise EncodingRefused("only version 1 is known")
 
 
 def _print_sealed(value: dict[str, Printable], secret: bytes, passphrase: str) -> bytes:

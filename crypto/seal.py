@@ -27,8 +27,9 @@ from crypto.bundle import (
     print_head,
     print_items,
 )
-from crypto.encoding import Printable, b64, canon
-from crypto.errors import BundleMalformed, DocumentChanged
+from crypto.encoding import Printable
+from crypto.errors import BundleMalformed, DocumentChanged, EncodingRefused
+from crypto.index import Listed, parse_index, print_index
 from crypto.keyfile import KeyFile, PublicFile
 from crypto.keys import hpke_seal, kid, slot_key
 from crypto.manifest import (
@@ -89,10 +90,16 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a section holds: a JSON value, and documents. Empty it is `Content(None)`."""
+    """What a section holds: a JSON value, and documents."""
 
     index: Printable
     documents: Sequence[Document] = ()
+
+
+EMPTY = Content(None)
+"""What a section holds that has nothing in it, or was left out."""
+
+_EMPTY_INDEX = print_index(None, ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +172,7 @@ def seal(
     press = _press(binding, out, progress or (lambda _: None))
     for name in core.sections:
         key = secrets.token_bytes(SECRET_SIZE)
-        part = _seal_section(press, key, name, contents.get(name, Content(None)))  # (3) (4)
+        part = _seal_section(press, key, name, contents.get(name, EMPTY))  # (3) (4)
         slots[name], shares[name] = _make_slot(binding, to, name, part, secret, key)  # (5)
     end = out.tell()
     manifest = print_manifest(Manifest(core, sealed_secret, slots), printed)  # (6)
@@ -197,71 +204,82 @@ def _make_slot(binding: bytes, to: bytes, name: str, part: bytes, secret: bytes,
 
 
 def _seal_section(press: _Press, key: bytes, name: str, content: Content) -> bytes:
-    """Write a section: its documents first, then its index, which holds their hashes, into the room left before them.
+    """Write a section, with room left for its list of items and its index, which hold hashes of what comes after them.
 
-    Gives the hash of its list of items.
+    Gives the hash of the list.
     """
     documents, out = content.documents, press.out
-    if len(documents) >= ITEMS_LIMIT:
-        raise BundleMalformed(f"{name} has more documents than fit into a section")
-    printed = _print_index(content)
-    index_size = sum(map(len, printed)) + len(b64(_NO_HASH)) * len(documents)
-    if padded_size(index_size, 0) > INDEX_LIMIT:
-        raise BundleMalformed(f"the index of {name} is too long")
-    totals = [padded_size(index_size, 0)] + [padded_size(each.size, 1) for each in documents]
-    items = [Item(ciphertext_size(total), _NO_HASH) for total in totals]
-    head = out.tell()
-    index_at = head + len(_print_section_head(print_items(items)))
-    out.seek(index_at + items[0].length)
-    hashes = [""]
+    known = [each.sha256 or _NO_HASH for each in documents]
+    index = _checked_index(name, content, known)
+    sizes = [len(index), *(each.size for each in documents)]
+    blank = [_blank_item(size, number) for number, size in enumerate(sizes)]
+    start = out.tell()
+    index_at = start + len(_print_section_head(print_items(blank)))
+    out.seek(index_at + blank[0].length)
+    items, digests = blank[:1], []
     for number, document in enumerate(documents, 1):
-        items[number], digest = _seal_document(press, key, (name, number), document, totals[number])
-        hashes.append(b64(digest))
+        item, digest = _seal_document(press, key, (name, number), document)
+        items.append(item)
+        digests.append(digest)
     end = out.tell()
+    if digests != known:  # a hash has one length, so the index keeps its own
+        index = print_index(content.index, _listed(content, digests))
     out.seek(index_at)
-    index = BytesIO(b"".join([digest.encode() + piece for digest, piece in zip(hashes, printed, strict=True)]))
-    items[0] = _seal_item(press, key, (name, 0), index, index_size, totals[0])
-    out.seek(head)
-    out.write(_print_section_head(listed := print_items(items)))
+    items[0] = _seal_item(press, key, (name, 0), BytesIO(index), len(index))
+    listed = print_items(items)
+    out.seek(start)
+    out.write(_print_section_head(listed))
     out.seek(end)
     return part_hash(press.binding, name, listed)
+
+
+def _checked_index(name: str, content: Content, digests: Sequence[bytes]) -> bytes:
+    """Print an index that a reader would take: what is sealed must be readable. Raises BundleMalformed."""
+    if content is EMPTY:
+        return _EMPTY_INDEX
+    if len(content.documents) >= ITEMS_LIMIT:
+        raise BundleMalformed(f"{name} has more documents than fit into a section")
+    try:
+        printed = print_index(content.index, _listed(content, digests))
+        if padded_size(len(printed), 0) > INDEX_LIMIT:
+            raise BundleMalformed(f"the index of {name} is too long")
+        parse_index(printed)
+    except EncodingRefused as error:
+        raise BundleMalformed(f"the index of {name}: {error}") from None
+    return printed
+
+
+def _listed(content: Content, digests: Sequence[bytes]) -> list[Listed]:
+    return [
+        Listed(each.name, each.media_type, each.size, digest)
+        for each, digest in zip(content.documents, digests, strict=True)
+    ]
+
+
+def _blank_item(size: int, number: int) -> Item:
+    """Give the item that so many bytes become, before its hash is known."""
+    return Item(ciphertext_size(padded_size(size, number)), _NO_HASH)
 
 
 def _print_section_head(items: bytes) -> bytes:
     return PRESENT + len(items).to_bytes(4, "big") + items
 
 
-def _print_index(content: Content) -> list[bytes]:
-    """Print an index as canonical JSON around the hashes of its documents, which are known last."""
-    pieces, piece = [], b'{"content":%b,"documents":[' % canon(content.index)
-    for each in content.documents:
-        pieces.append(piece + b'{"name":%b,"sha256":"' % canon(each.name))
-        piece = b'","size":%d,"type":%b},' % (each.size, canon(each.media_type))
-    return [*pieces, piece.removesuffix(b",") + b"]}"]
-
-
-def _seal_document(
-    press: _Press, key: bytes, place: tuple[str, int], document: Document, total: int
-) -> tuple[Item, bytes]:
+def _seal_document(press: _Press, key: bytes, place: tuple[str, int], document: Document) -> tuple[Item, bytes]:
     """Write the ciphertext of a document; gives the item, and the SHA-256 of the document."""
     with closing(document.open()) as source:
         if document.sha256 is not None:
-            return _seal_item(press, key, place, source, document.size, total), document.sha256
+            return _seal_item(press, key, place, source, document.size), document.sha256
         digest = sha256()
-        return _seal_item(press, key, place, source, document.size, total, digest), digest.digest()
+        return _seal_item(press, key, place, source, document.size, digest), digest.digest()
 
 
 def _seal_item(
-    press: _Press,
-    key: bytes,
-    place: tuple[str, int],
-    source: Source,
-    size: int,
-    total: int,
-    plain: "_Hash | None" = None,
+    press: _Press, key: bytes, place: tuple[str, int], source: Source, size: int, plain: "_Hash | None" = None
 ) -> Item:
     """Write the ciphertext of the item at this place, a section and a number; `plain`, where given, hashes its data."""
-    cipher, sealed = Cobblestone256Encryptor(key, item_context(press.binding, *place)), sha256()
+    total, sealed = padded_size(size, place[1]), sha256()
+    cipher = Cobblestone256Encryptor(key, item_context(press.binding, *place))
     for piece, data in _plaintext(press.plain, source, size, total):
         ciphertext = press.sealed[: cipher.update_into(piece, press.sealed)]
         sealed.update(ciphertext)

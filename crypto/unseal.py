@@ -17,8 +17,8 @@ from cryptography.cobblestone import Cobblestone256Decryptor
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from crypto.bundle import CHUNK, INDEX_LIMIT, PIECE, Item, Reader, padded_size, plain_size
-from crypto.encoding import INTEGER_MAX, JSON, integer, parse, record, text, unb64
+from crypto.bundle import CHUNK, PIECE, Item, Reader, padded_size, plain_size
+from crypto.encoding import JSON
 from crypto.errors import (
     BundleAltered,
     BundleMisaddressed,
@@ -28,10 +28,10 @@ from crypto.errors import (
     TargetExists,
 )
 from crypto.files import PRIVATE_FILE, PRIVATE_FOLDER, fsync_folder, partial_of
+from crypto.index import Listed, parse_index
 from crypto.keyfile import KeyFile, PublicFile
 from crypto.keys import slot_key
 from crypto.manifest import (
-    HASH_SIZE,
     NONCE,
     Core,
     Manifest,
@@ -42,7 +42,6 @@ from crypto.manifest import (
 )
 from crypto.shares import Shares
 
-INDEX_DEPTH = 64
 NAME_LIMIT = 80
 """Bytes of a file name that are kept: with section and number before it, far below the 255 of file systems."""
 
@@ -214,7 +213,10 @@ class _Press:
 def _open_section(press: _Press, key: bytes, name: str, placed: _Placed) -> Section:
     press.stream.seek(placed.offset)
     printed = b"".join(bytes(piece) for piece in _data(press, key, name, 0, placed.items[0]))
-    index, documents = _parse_index(printed, name)
+    try:
+        index, documents = parse_index(printed)
+    except EncodingRefused as error:
+        raise BundleAltered(f"the index of {name}: {error}") from None
     if len(documents) != len(placed.items) - 1:
         raise BundleAltered(f"{name} has other documents than its index says")
     files = []
@@ -223,7 +225,7 @@ def _open_section(press: _Press, key: bytes, name: str, placed: _Placed) -> Sect
     return Section(index, tuple(files))
 
 
-def _open_document(press: _Press, key: bytes, name: str, number: int, item: Item, listed: "_Listed") -> File:
+def _open_document(press: _Press, key: bytes, name: str, number: int, item: Item, listed: Listed) -> File:
     file_name = f"{name}-{number}-{safe_name(listed.name)}"
     descriptor = os.open(press.folder / file_name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, PRIVATE_FILE)
     size = 0
@@ -241,32 +243,6 @@ def _write(file: FileIO, data: memoryview) -> int:
     while left:
         left = left[file.write(left) :]
     return len(data)
-
-
-@dataclass(frozen=True, slots=True)
-class _Listed:
-    """What an index says of a document."""
-
-    name: str
-    media_type: str
-    size: int
-    sha256: bytes
-
-
-def _parse_index(printed: bytes, name: str) -> tuple[JSON, list[_Listed]]:
-    try:
-        value = record(parse(printed, limit=INDEX_LIMIT, depth=INDEX_DEPTH), "content", "documents")
-        if not isinstance(value["documents"], list):
-            raise EncodingRefused("documents are a list")
-        return value["content"], [_listed(each) for each in value["documents"]]
-    except EncodingRefused as error:
-        raise BundleAltered(f"the index of {name}: {error}") from None
-
-
-def _listed(data: JSON) -> _Listed:
-    value = record(data, "name", "type", "size", "sha256")
-    digest = unb64(value["sha256"], HASH_SIZE)
-    return _Listed(text(value["name"]), text(value["type"]), integer(value["size"], most=INTEGER_MAX), digest)
 
 
 def _data(press: _Press, key: bytes, name: str, number: int, item: Item) -> Iterator[memoryview]:

@@ -11,17 +11,13 @@ import pytest
 from crypto.bundle import Reader
 from crypto.errors import BundleRefused
 from crypto.keyfile import KeyFile
-from crypto.keys import SealKey, SignKey
 from crypto.shares import Shares
 from crypto.unseal import Opened, unseal
 from tests.crypto.forge import Forgery, index, padded
 
 
 def keys(school: str, number: int) -> KeyFile:
-    seeds = [bytes([number + each]) * 32 for each in range(3)]
-    return KeyFile(
-        school, SealKey.from_seed(seeds[0]), SignKey.from_seed(seeds[1]), SignKey.from_seed(seeds[2], "request")
-    )
+    return KeyFile.from_seeds(school, b"".join([bytes([number + each]) * 32 for each in range(3)]))
 
 
 SENDER, RECIPIENT, OTHER = keys("99AB00", 1), keys("99CD01", 11), keys("99EF02", 21)

@@ -22,11 +22,11 @@ from crypto.errors import (
     BundleMalformed,
     BundleMisaddressed,
     DocumentChanged,
-    EncodingRefused,
     KeyRefused,
     TargetExists,
 )
 from crypto.files import new_file, write_private
+from crypto.index import INDEX_DEPTH
 from crypto.keyfile import PublicFile
 from crypto.seal import Content, Document, Sealed, seal
 from crypto.unseal import NAME_LIMIT, Opened, safe_name, unseal
@@ -200,9 +200,37 @@ def test_content_of_an_unknown_section_is_not_dropped_silently() -> None:
         sealed({"grades": Content(1)})
 
 
-def test_an_index_without_a_canonical_form_is_refused() -> None:
-    with pytest.raises(EncodingRefused):
-        sealed({"okr": Content(float("nan"))})
+def nested(levels: int) -> Any:
+    value: Any = []
+    for _ in range(levels - 1):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        Content(float("nan")),
+        Content(1e300),
+        Content({9: "by number", 10: "before 9 by name"}),
+        Content("\ud800"),
+        Content(nested(INDEX_DEPTH)),
+        Content(nested(100_000)),
+        Content(None, [document(b"", "\ud800.pdf")]),
+        Content(None, [Document("a", "\udfff", 0, BytesIO)]),
+        Content(None, [Document("a", "x/y", 0, BytesIO, bytes(31))]),
+        Content(None, [Document("a", "x/y", -1, BytesIO)]),
+    ],
+    ids=["nan", "number", "names", "text", "deep", "very-deep", "name", "type", "hash", "size"],
+)
+def test_an_index_that_no_reader_would_take_is_not_sealed_d6(content: Content) -> None:
+    with pytest.raises(BundleMalformed, match=r"^the index of okr: \w"):
+        sealed({"okr": content})
+
+
+def test_content_as_deep_as_an_index_allows_comes_out_d6(tmp_path: Path) -> None:
+    content = nested(INDEX_DEPTH - 1)
+    assert opened(sealed({"okr": Content(content)}), tmp_path / "open").sections["okr"].index == content
 
 
 def test_a_recipient_with_a_point_of_small_order_is_refused_b6() -> None:
