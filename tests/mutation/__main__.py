@@ -26,6 +26,7 @@ BUNDLE = [f"tests/crypto/test_bundle{name}.py" for name in ("_vectors", "_forms"
 RULE = ["tests/consent/test_rule.py", "tests/consent/test_rule_properties.py"]
 TESTS = {
     "handover/release.py": ["tests/handover/test_release.py"],
+    "handover/attempts.py": ["tests/handover/test_attempts.py"],
     "handover/register.py": ["tests/handover/test_register.py"],
     "consent/rule.py": RULE,
     "consent/case.py": RULE,
