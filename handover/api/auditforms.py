@@ -1,18 +1,13 @@
 """The forms of an FG's questions and of their answers, as marshmallow schemas."""
 
-from datetime import UTC, date, datetime, timedelta
-from typing import Final
+from datetime import date, datetime, timedelta
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from consent.terms import Ground
-from handover.api.schemas import IDENTIFIER, SCHOOL, SECTIONS, line
+from handover.api.values import IDENTIFIER, SCHOOL, SECTIONS, count, day, line, moment
 from handover.audit import KINDS
 from handover.patterns import NAMES
-
-DAY: Final = validate.Range(date(2000, 1, 1), date(2999, 12, 31))
-MOMENT: Final = validate.Range(datetime(2000, 1, 1, tzinfo=UTC), datetime(2999, 12, 31, tzinfo=UTC))
-"""What an FG may ask about: the days around it can be counted too. A search's own words are kept in the log."""
 
 
 class AuditSearch(Schema):
@@ -26,10 +21,10 @@ class AuditSearch(Schema):
     ground = fields.String(validate=validate.OneOf(list(map(str, Ground))))
     outcome = fields.String(validate=validate.Regexp(r"\A[A-Za-z_]{1,40}\Z", error="One of the log's words."))
     kind = fields.String(validate=validate.OneOf(sorted(KINDS.values())))
-    since = fields.Date(validate=DAY)
-    until = fields.Date(validate=DAY)
-    cursor = fields.Integer(strict=True, validate=validate.Range(0, 2**53))
-    limit = fields.Integer(strict=True, load_default=50, validate=validate.Range(1, 100))
+    since = day()
+    until = day()
+    cursor = count()
+    limit = count(1, 100, load_default=50)
 
     @validates_schema
     def _one_way_to_name_a_pupil(self, data: dict[str, object], **_: object) -> None:
@@ -40,8 +35,8 @@ class AuditSearch(Schema):
 class AuditPatterns(Schema):
     """Between which days (UTC, both included) an FG looks for which patterns, or all."""
 
-    since = fields.Date(required=True, validate=DAY)
-    until = fields.Date(required=True, validate=DAY)
+    since = day(required=True)
+    until = day(required=True)
     names = fields.List(fields.String(validate=validate.OneOf(NAMES)), validate=validate.Length(1, len(NAMES)))
 
     @validates_schema
@@ -59,8 +54,8 @@ class AuditExport(Schema):
 class AuditBreach(Schema):
     """Between which moments an FG reports, half-open."""
 
-    since = fields.AwareDateTime(format="iso", required=True, validate=MOMENT)
-    until = fields.AwareDateTime(format="iso", required=True, validate=MOMENT)
+    since = moment(required=True)
+    until = moment(required=True)
 
     @validates_schema(skip_on_field_errors=True)
     def _in_order(self, data: dict[str, datetime], **_: object) -> None:

@@ -2,7 +2,7 @@
 
 from marshmallow import Schema, fields, validate
 
-from handover.api.schemas import IDENTIFIER, SCHOOL, SHA256, sections
+from handover.api.values import IDENTIFIER, SCHOOL, SHA256, day, moment, sections
 from handover.courts import COURTS
 
 
@@ -12,8 +12,8 @@ class Court(Schema):
     court = fields.String(required=True, validate=validate.OneOf(list(COURTS)))
     stands_for = fields.String(required=True, validate=IDENTIFIER)
     sections = sections()
-    decided_on = fields.Date(required=True)
-    until = fields.AwareDateTime(format="iso")
+    decided_on = day(required=True)
+    until = moment()
     scan = fields.String(required=True, validate=SHA256)
 
 

@@ -1,29 +1,22 @@
 """The forms of what takes two, and of holds."""
 
-from marshmallow import Schema, fields, validate
+from marshmallow import Schema, fields
 
 from handover.api.answerforms import maybe, rows, string, texts
-from handover.api.schemas import IDENTIFIER
-
-
-def _ground() -> fields.String:
-    """Make a required field for the ground of a hold: the law or the case, never a person."""
-    return fields.String(
-        required=True, validate=validate.Regexp(r"\A[ -~]{1,120}\Z", error="Plain letters, at most 120.")
-    )
+from handover.api.values import IDENTIFIER, moment, plain
 
 
 class Hold(Schema):
     """Why, and until when, everything of a pupil is held back from destruction."""
 
-    ground = _ground()
-    until = fields.AwareDateTime(default_timezone=None)
+    ground = plain(required=True)
+    until = moment()
 
 
 class LiftedHold(Schema):
     """Why a hold should be lifted."""
 
-    ground = _ground()
+    ground = plain(required=True)
 
 
 class Proposals(Schema):

@@ -3,13 +3,14 @@
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from consent.terms import Right, Ruling
-from handover.api.schemas import Token, line, sections, words
+from handover.api.schemas import Token
+from handover.api.values import count, digits, plain, sections, words
 
 
 class LogPage(Token):
     """From where on the log is shown: the `next` of the page before."""
 
-    before = fields.Integer(validate=validate.Range(0, 2**40))
+    before = count()
 
 
 class RightAsked(Token):
@@ -28,7 +29,7 @@ class RightAsked(Token):
 class Requests(Schema):
     """From where on requests are listed: the `next` of the page before."""
 
-    cursor = fields.Integer(validate=validate.Range(0, 2**40))
+    cursor = digits()
 
 
 class RequestRuling(Schema):
@@ -36,7 +37,7 @@ class RequestRuling(Schema):
 
     ruling = fields.String(required=True, validate=validate.OneOf([str(ruling) for ruling in Ruling]))
     reason = words()
-    article = line(120)
+    article = plain()
 
 
 class Lifting(Schema):

@@ -11,65 +11,26 @@ from consent.terms import (
     Purpose,
     Role,
     Route,
-    Section,
+)
+from handover.api.values import (
+    IDENTIFIER,
+    SCHOOL,
+    SECTIONS,
+    SHA256,
+    answers,
+    day,
+    digits,
+    line,
+    mail,
+    moment,
+    once,
+    sections,
+    truth,
+    words,
 )
 
-SCHOOL: Final = validate.Regexp(r"\A[0-9]{2}[A-Z]{2}[0-9]{2}\Z", error="Six characters: BRIN and vestiging.")
-IDENTIFIER: Final = validate.Regexp(r"\A[A-Za-z0-9._-]{1,64}\Z", error="At most 64 letters, digits, dots and dashes.")
 TOKEN: Final = validate.Regexp(r"\A[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}\Z", error="Not a token.")
-SHA256: Final = validate.Regexp(r"\A[0-9a-f]{64}\Z", error="64 hexadecimal digits.")
-SECTIONS: Final = tuple(str(section) for section in Section)
-USES: Final = ("support", "class", "teaching")
 HOLDERS: Final = (str(Role.GUARDIAN), str(Role.VOOGD), str(Role.GI))
-
-
-def _one_line(text: str) -> None:
-    if text != text.strip() or not text.isprintable():
-        raise ValidationError("One line, without control characters.")
-
-
-def _words(text: str) -> None:
-    if any(not (char.isprintable() or char == "\n") for char in text):
-        raise ValidationError("No control characters but line breaks.")
-
-
-def line(longest: int = 100, **options: object) -> fields.String:
-    """Make a field for one line of text."""
-    return fields.String(validate=[validate.Length(1, longest), _one_line], **options)  # type: ignore[arg-type]
-
-
-def mail(**options: object) -> fields.Email:
-    """Make a field for a mail address: its quoted form may hold control characters, which no message should carry."""
-    return fields.Email(validate=[validate.Length(max=254), _one_line], **options)  # type: ignore[arg-type]
-
-
-def words(longest: int = 4000, *, required: bool = True) -> fields.String:
-    """Make a field for somebody's own words."""
-    return fields.String(required=required, validate=[validate.Length(1, longest), _words])
-
-
-def sections(*, required: bool = True) -> fields.List[str]:
-    """Make a field for a set of sections."""
-    return fields.List(
-        fields.String(validate=validate.OneOf(SECTIONS)),
-        required=required,
-        validate=[validate.Length(1, len(SECTIONS)), _once],
-    )
-
-
-def answers() -> fields.Dict:
-    """Make a required field for a yes or no per section."""
-    return fields.Dict(
-        keys=fields.String(validate=validate.OneOf(SECTIONS)),
-        values=fields.String(validate=validate.OneOf(["yes", "no"])),
-        required=True,
-        validate=validate.Length(1, len(SECTIONS)),
-    )
-
-
-def _once(values: list[str]) -> None:
-    if len(set(values)) != len(values):
-        raise ValidationError("Each at most once.")
 
 
 class Empty(Schema):
@@ -117,7 +78,7 @@ class Evidence(Schema):
     """How it was checked who holds gezag, when, and by whom."""
 
     kind = fields.String(required=True, validate=validate.OneOf([str(kind) for kind in CustodyEvidence]))
-    date = fields.Date(required=True)
+    date = day(required=True)
     staff = fields.String(required=True, validate=IDENTIFIER)
 
 
@@ -127,7 +88,7 @@ class Holder(Schema):
     name = line(200, required=True)
     mail = mail(required=True)
     role = fields.String(required=True, validate=validate.OneOf(HOLDERS))
-    since = fields.Date()
+    since = day()
     person = fields.String(validate=IDENTIFIER)
 
 
@@ -145,8 +106,8 @@ class Custody(Schema):
         mails = [holder["mail"].lower() for holder in holders]
         if "pupil_mail" in data:
             mails.append(str(data["pupil_mail"]).lower())
-        for place, mail in enumerate(mails):
-            if mail in mails[:place]:
+        for place, address in enumerate(mails):
+            if address in mails[:place]:
                 where = {"holders": {place: {"mail": ["Each person needs an address of their own."]}}}
                 raise ValidationError(where if place < len(holders) else {"pupil_mail": ["Already somebody else's."]})
 
@@ -156,7 +117,7 @@ class NewPupil(Schema):
 
     number = line(40, required=True)
     first_name = line(100, required=True)
-    birth_date = fields.Date(required=True)
+    birth_date = day(required=True)
     custody = fields.Nested(Custody, required=True)
     group = line(20)
 
@@ -208,7 +169,7 @@ class Emergency(Schema):
 
     ground = fields.String(required=True, validate=validate.OneOf([str(ground) for ground in EmergencyGround]))
     sections = sections()
-    until = fields.AwareDateTime(format="iso", required=True)
+    until = moment(required=True)
     reason = words()
 
 
@@ -220,7 +181,7 @@ class Paper(Schema):
     notice = fields.String(required=True, validate=SHA256)
     scan = fields.String(required=True, validate=SHA256)
     collected = fields.String(required=True, validate=validate.OneOf([Collected.PAPER, Collected.MEETING]))
-    signed_on = fields.Date(required=True)
+    signed_on = day(required=True)
 
 
 class Group(Schema):
@@ -239,18 +200,18 @@ class Season(Schema):
 class ObjectionDecision(Schema):
     """A person's decision on an objection, with its reason."""
 
-    upheld = fields.Boolean(required=True)
+    upheld = truth()
     reason = words()
 
 
 class Acknowledgement(Schema):
     """What the receiver says back."""
 
-    received = fields.Boolean(required=True, validate=validate.Equal(True))
-    placed = fields.Boolean(required=True, allow_none=True)
+    received = truth(validate=validate.Equal(True))
+    placed = truth(allow_none=True)
     used_for = fields.List(
         fields.String(validate=validate.OneOf(["support", "class", "teaching"])),
-        validate=[validate.Length(0, 3), _once],
+        validate=[validate.Length(0, 3), once],
     )
 
 
@@ -264,14 +225,14 @@ class Listing(Schema):
 class Start(Schema):
     """From which index on."""
 
-    start = fields.Integer(load_default=0, validate=validate.Range(0, 2**40))
+    start = digits(load_default=0)
 
 
 class Sizes(Schema):
     """Two sizes of the journal, the older one first."""
 
-    old = fields.Integer(required=True, validate=validate.Range(0, 2**40))
-    new = fields.Integer(required=True, validate=validate.Range(0, 2**40))
+    old = digits(required=True)
+    new = digits(required=True)
 
 
 class Witnessed(Schema):
@@ -291,14 +252,14 @@ class Answers(Token):
 
     notice = fields.String(required=True, validate=SHA256)
     answers = answers()
-    valid_until = fields.AwareDateTime(format="iso")
+    valid_until = moment()
 
 
 class Withdrawal(Token):
     """What is taken back, and whether the share goes at once."""
 
     sections = sections()
-    destroy_now = fields.Boolean(required=True)
+    destroy_now = truth()
 
 
 class Inzage(Token):
@@ -310,15 +271,15 @@ class Inzage(Token):
         required=True,
         validate=validate.Length(1, len(SECTIONS)),
     )
-    done = fields.Boolean(required=True)
+    done = truth()
 
 
 class ViewIn(Token):
     """Somebody's own words, and whether they travel."""
 
     text = words()
-    travels = fields.Boolean(required=True)
-    done = fields.Boolean(required=True)
+    travels = truth()
+    done = truth()
 
 
 class Objection(Token):
@@ -331,4 +292,4 @@ class Objection(Token):
 class Flag(Schema):
     """Whether a parent of the pupil works at the school."""
 
-    colleague = fields.Boolean(required=True)
+    colleague = truth()

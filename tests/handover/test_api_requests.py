@@ -47,7 +47,7 @@ def values(value: Any) -> Iterator[str]:
 @pytest.mark.parametrize("bad", CASES, ids=lambda bad: bad["name"])
 def test_a_bad_request_is_a_problem_and_changes_nothing(standing: Story, case: Case, bad: dict[str, Any]) -> None:
     """E4, E7, G5"""
-    method, path = bad["route"].replace("TRANSFER", case.transfer).split(" ")
+    method, path = bad["route"].replace("TRANSFER", case.transfer).replace("PUPIL", case.child.pupil).split(" ")
     data, kind = body_of(bad, case), bad.get("type", "application/json")
     before, size = standing.rows("nonce", "lookup_hash", "data_key"), standing.size()
     if path.startswith(("/v1/family", "/v1/boards", "/v1/schools")):
