@@ -2,9 +2,9 @@
 
 The tests are collected and run once. Each mutant of a function is then a fork of that process in which the function has
 other code, and runs only the tests that came by its line until one fails: first those that noticed the mutants before
-it, then the fastest. Where the run left threads behind, which a fork loses, the forks are of the process as it was
-before the run. What is outside of functions, and what ran while the tests were imported, has done its work by then:
-such a mutant gets a process that imports everything again.
+it, then those that go where few go, then the fastest. Where the run left threads behind, which a fork loses, the forks
+are of the process as it was before the run. What is outside of functions, and what ran while the tests were imported,
+has done its work by then: such a mutant gets a process that imports everything again.
 """
 
 import ast
@@ -34,6 +34,9 @@ CPU_SECONDS, SECONDS = 20, 180
 
 ENOUGH = 120
 """How many seconds of tests a mutant has to survive, by the time that they take without it."""
+
+NEAR = 4
+"""On how many lines, from the mutant's own on, a test is looked for that does what few others do."""
 
 QUICK = 1.5
 """How many seconds a test may take that is tried first, since it noticed a mutant before."""
@@ -143,15 +146,22 @@ class _Run(_Steady):
         print("= =", "\t".join(item.nodeid for item in by_time), file=self.to)
         self.caches = [each for each in gc.get_objects() if isinstance(each, _lru_cache_wrapper)]
         for at, mutant in enumerate(self.made):
-            here = set(seen.get(mutant.line, ()))
-            items = _quickest([item for item in by_time if item.nodeid in here], self.took)
-            items.sort(key=lambda item: self.noticed.get(item.nodeid, 0))  # the latest first
+            items = self._in_order(mutant.line, seen, by_time)
             told = _forked(partial(self._against, mutant, items)) if items else (UNSEEN, "-")
             test = told[1].rpartition(" (")[0]
             if told[0] == KILLED and self.took.get(test, QUICK) < QUICK:
                 self.noticed[test] = -at
             print(at, *told, file=self.to)
         return True
+
+    def _in_order(self, line: int, seen: dict[int, list[str]], by_time: list[pytest.Item]) -> list[pytest.Item]:
+        """Choose the tests for a mutant: the latest that noticed one, then who goes where few do, then the fastest."""
+        here = set(seen.get(line, ()))
+        ways = [tests for at in range(line, line + NEAR) if here & set(tests := seen.get(at, ()))]
+        rare = {test: min(len(tests) for tests in ways if test in tests) for test in here}
+        items = [item for item in by_time if item.nodeid in here]
+        items.sort(key=lambda item: (self.noticed.get(item.nodeid, 0), rare[item.nodeid]))
+        return _enough(items, self.took)
 
     def _learnt(self, items: list[pytest.Item]) -> dict[int, list[str]]:
         """Run all tests in a fork, tell which of them came by each line, and go on where a fork loses nothing."""
@@ -261,8 +271,8 @@ def _anew(path: str, tests: str, order: list[str], mutant: Mutant, tell: Callabl
         tell(f"{type(raised).__name__} while importing")
 
 
-def _quickest(items: Sequence[pytest.Item], took: Mapping[str, float]) -> list[pytest.Item]:
-    """Choose as many of these tests, by their time, as take no longer than `ENOUGH` together."""
+def _enough(items: Sequence[pytest.Item], took: Mapping[str, float]) -> list[pytest.Item]:
+    """Choose the first of these tests that take no longer than `ENOUGH` together."""
     totals = accumulate(took[item.nodeid] for item in items)
     return [item for item, total in zip(items, totals, strict=True) if total <= ENOUGH]
 
