@@ -11,7 +11,7 @@ from consent import tree
 from consent.db import reading, writing
 from consent.errors import IntegrityBroken, NotShipped
 from consent.journal import Journal
-from consent.marks import Numbers, OfBoard
+from consent.marks import HighWater, Numbers, OfBoard, forget_lost
 from consent.reasons import Reason
 from consent.replay import settle
 from consent.rule import Granted, Refused
@@ -366,6 +366,34 @@ def test_numbers_are_raised_with_the_mark_or_not_at_all(lite: House) -> None:
     assert lite.keystore.raise_mark(7, bytes(32), Numbers({"p1": 5}, {"board-a": 6}), since=2) is False
     assert newest(lite.keystore, "p1") == [1]
     assert of_boards(lite) == {"board-a": 1, "board-b": 1}
+
+
+def test_numbers_are_raised_also_where_the_mark_stands_as_high_already(lite: House) -> None:
+    """K4: another act's acknowledgement came first, and holds this act's entries too."""
+    for pupil in ("p1", "p2"):
+        lite.append(grant(pupil))
+    for at, (size, since) in enumerate([(2, 1), (2, 2), (1, 1), (1, 0)]):
+        assert lite.keystore.raise_mark(size, bytes(32), Numbers({"p1": 5 + at}, {"board-a": 6 + at}), since=since)
+        assert newest(lite.keystore, "p1", "p2") == [5 + at, 1]
+        assert of_boards(lite) == {"board-a": 6 + at, "board-b": 2}
+    assert lite.keystore.mark() == HighWater(2, parse_checkpoint(lite.checkpoint()).root)
+    assert lite.keystore.raise_mark(4, bytes(32), Numbers({"p1": 3}, {"board-a": 3}), since=2)
+    assert lite.keystore.mark() == HighWater(4, bytes(32))
+    assert newest(lite.keystore, "p1") == [8], "nothing goes down"
+    assert of_boards(lite)["board-a"] == 9
+
+
+def test_what_is_noted_as_lost_grows_in_both_directions_until_it_is_forgotten(lite: House) -> None:
+    lite.append(grant())
+    store = lite.keystore
+    for noted, known in [((3, 5), (3, 5)), ((4, 4), (3, 5)), ((2, 4), (2, 5)), ((4, 9), (2, 9)), ((2, 9), (2, 9))]:
+        store.note_lost("board-a", *noted)
+        assert store.of_boards() == {"board-a": OfBoard(1, known), "board-b": OfBoard(1, None)}
+    with writing(lite.databases.keys) as session:
+        forget_lost(session)
+    assert store.of_boards(["board-a"]) == {"board-a": OfBoard(1, None)}
+    store.note_lost("board-a", 3, 4)
+    assert store.of_boards(["board-a"]) == {"board-a": OfBoard(1, (3, 4))}
 
 
 @pytest.mark.parametrize("lossy", [False, True])
