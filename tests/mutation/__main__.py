@@ -20,6 +20,7 @@ from tests.mutation.running import SURVIVED, results
 
 EQUIVALENT = Path(__file__).with_name("equivalent.csv")
 JOURNAL = [f"tests/consent/test_journal{name}.py" for name in ("", "_export", "_board_export", "_search")]
+NUMBERS = ["tests/consent/test_numbers.py"]
 VERIFY = ["tests/consent/test_verify.py", "tests/consent/test_verify_limits.py"]
 EVENTS = ["tests/consent/test_events.py", "tests/consent/test_terms.py"]
 BUNDLE = [f"tests/crypto/test_bundle{name}.py" for name in ("_vectors", "_forms", "")]
@@ -33,6 +34,8 @@ TESTS = {
     "consent/answers.py": RULE,
     "consent/guardians.py": ["tests/consent/test_guardians.py", RULE[0], "tests/consent/test_ledger.py"],
     "consent/ledger.py": ["tests/consent/test_ledger.py"],
+    "consent/marks.py": NUMBERS,
+    "consent/numbers.py": NUMBERS,
     "crypto/encoding.py": ["tests/crypto/test_encoding.py"],
     "crypto/manifest.py": ["tests/crypto/test_manifest.py", *BUNDLE],
     "crypto/bundle.py": BUNDLE,
