@@ -21,6 +21,7 @@ from crypto.errors import KeyRefused
 from crypto.keys import SignKey, check_sign_public
 from handover.errors import SettingsRefused
 from handover.freezing import is_frozen, missing
+from handover.outbox import queued
 from handover.parts import EPOCHS, LOG_KEY, Parts, now
 from handover.settings import FILE_NAME, Settings, check_origin, load
 from migrations import upgrade
@@ -107,6 +108,9 @@ def doctor(parts: Parts) -> list[Finding]:
             f"restore the main database (deploy/restore.md): entries of {', '.join(gone)} were taken out",
         ),
         *(_private(path) for path in (settings.home, settings.keys, settings.keys / LOG_KEY)),
+        Finding(
+            "no message waits", not queued(parts), "let the service write HANDOVER_OUTBOX, and sweep"
+        ),
         Finding("1 GB of disk is free", free > 1 << 30, "free some space before the service stops"),
         Finding(
             "keys and databases are apart",

@@ -16,15 +16,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 
 from consent.db import reading, writing
-from consent.errors import Destroyed, KeyUnknown
+from consent.errors import Destroyed, KeyUnknown, ValueRefused
 from consent.journal import Act
 from consent.terms import Role
+from handover.logs import log
 from handover.parts import Parts
 from handover.people import CONTACT, Contact
-from handover.tables import Message
+from handover.tables import Message, Person
+
+BATCH: Final = 500
+"""How many messages one request hands over at most: what an outage kept waiting is the sweep's to hand over."""
 
 DPO: Final = "dpo"
 """The kind of key under which an FG's mail address stands."""
@@ -282,20 +286,44 @@ def text_sha256(parts: Parts, text: str) -> str:
 
 
 def deliver(parts: Parts) -> int:
-    """Hand over every message that waits; gives how many."""
+    """Hand over what waits, the oldest first, at most `BATCH` messages; gives how many left.
+
+    What caused a message was committed with it. So an outbox that can't be written fails nobody's request: the message
+    waits, the operational log says so, and a sweep hands it over or says that it couldn't.
+    """
     with reading(parts.main) as session:
-        waiting = list(session.scalars(select(Message).order_by(Message.created_at).limit(500)))
+        waiting = list(session.scalars(select(Message).order_by(Message.created_at).limit(BATCH)))
+    left = 0
     for row in waiting:
         try:
             message = parts.keystore.open(row.owner_kind, row.owner, row.sealed, _aad(row.id))
-        except (Destroyed, KeyUnknown):
-            continue  # this contact has ended since the row was read
-        path = _write(parts, row, message)
+        except (Destroyed, KeyUnknown, ValueRefused):
+            continue  # this contact has ended since the row was read, or somebody else wrote the row
+        try:
+            path = _write(parts, row, message)
+        except OSError as problem:
+            log().error("outbox_refused", error=type(problem).__name__, count=len(waiting))
+            break
         with writing(parts.main) as session:
             ours = session.execute(delete(Message).where(Message.id == row.id).returning(Message.id)).all()
         if not ours and _has_ended(parts, row):
             path.unlink(missing_ok=True)
-    return len(waiting)
+        left += len(ours)
+    return left
+
+
+def deliver_all(parts: Parts) -> int:
+    """Hand over all that waits; gives how many left."""
+    left = 0
+    while now := deliver(parts):
+        left += now
+    return left
+
+
+def queued(parts: Parts) -> int:
+    """Count what waits."""
+    with reading(parts.main) as session:
+        return session.scalar(select(func.count()).select_from(Message)) or 0
 
 
 def waiting(act: Act, pupil: str, moment: datetime) -> bool:
@@ -304,10 +332,30 @@ def waiting(act: Act, pupil: str, moment: datetime) -> bool:
     return act.session.scalar(row) is not None
 
 
+def waiting_for(act: Act, pupil: str) -> bool:
+    """Tell whether anything to those who speak for a pupil, or to the pupil, hasn't left yet."""
+    persons = select(Person.id).where(Person.pupil == pupil)
+    own = (Message.owner_kind == CONTACT) & Message.owner.in_(persons)
+    return act.session.scalar(select(Message.id).where(own).limit(1)) is not None
+
+
 def forget(parts: Parts, pupil: str) -> None:
-    """Remove the messages about a pupil that were handed over and not taken out of the outbox yet."""
+    """Remove the messages about a pupil that were handed over and not taken out of the outbox yet.
+
+    What can't be removed is left to the sweeps, which look for files about whoever was erased.
+    """
     for path in parts.settings.outbox.glob(f"{pupil}-*.json"):
+        remove(path)
+
+
+def remove(path: Path) -> bool:
+    """Remove a file of the outbox, which somebody may have taken out meanwhile; false where it can't be."""
+    try:
         path.unlink(missing_ok=True)
+    except OSError as problem:
+        log().error("outbox_refused", error=type(problem).__name__)
+        return False
+    return True
 
 
 def waiting_files(parts: Parts) -> Iterator[tuple[Path, datetime]]:
@@ -329,11 +377,15 @@ def _write(parts: Parts, row: Message, message: bytes) -> Path:
     # Two deliveries at once may hand a message over twice; neither may stumble over the other's file.
     partial = folder / f".{secrets.token_hex(8)}.partial"
     whole = folder / (f"{row.pupil}-{row.id}.json" if row.pupil else f"{row.id}.json")
-    with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(message)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(whole)
+    try:
+        with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(message)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(whole)
+    except OSError:
+        remove(partial)
+        raise
     return whole
 
 

@@ -29,7 +29,7 @@ from handover.freezing import is_frozen
 from handover.idempotency import Answer, Once, carry_out, earlier
 from handover.insight import words_about
 from handover.notices import date_in_words
-from handover.outbox import deliver, post, post_to_dpo
+from handover.outbox import deliver, post, post_to_dpo, waiting_for
 from handover.parts import Caller, Parts
 from handover.people import reachable, staff_actor, told_at_once
 from handover.proposals import Confirmed, Wanted, propose
@@ -315,7 +315,7 @@ def erase(parts: Parts, pupil: str, actor: Actor) -> int:
     """Erase a pupil whose erasure was granted; gives how many were, which is none where something stops it by now."""
     deliver(parts)  # what was written to the family stands under keys that go now
     with parts.journal.act(pupil=pupil) as act:
-        if act.session.get_one(Pupil, pupil).erased:
+        if act.session.get_one(Pupil, pupil).erased or waiting_for(act, pupil):
             return 0
         if is_frozen(parts) or what_stops(parts, act, pupil, parts.ledger.history(act.session, pupil).known):
             return 0  # since it was granted something was released, or frozen: a later sweep looks again

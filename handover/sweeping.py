@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Table, delete, func, select, tuple_
@@ -39,10 +40,15 @@ TASKS: Final[tuple[tuple[str, Callable[[Parts], int]], ...]] = (
     ("erased by right", rulings.finish),
     ("reminded", season.remind),
     ("requests", rulings.remind),
-    ("delivered", outbox.deliver),
+    ("delivered", outbox.deliver_all),
 )
 """What every sweep does before it destroys anything, and under which name it says how much: use cases that may be
 repeated, given the parts and giving a count."""
+
+UNDELIVERED: Final = "the outbox doesn't take them"
+"""What a sweep says of messages that wait: the families don't hear what they must, so the command ends with 2."""
+
+UNREMOVED: Final = "the outbox doesn't let go of them"
 
 BATCH: Final = 100
 """How many things are claimed at once."""
@@ -108,6 +114,9 @@ def sweep(
     for name, task in TASKS:
         with _unless_busy(swept, name):
             swept.done[name] += task(parts)
+    with _unless_busy(swept, "delivered"):
+        if many := outbox.queued(parts):
+            swept.left["delivered"] = Counter({UNDELIVERED: many})
     this, now = secrets.token_hex(16), parts.clock()
     with _unless_busy(swept, "sweep"), writing(parts.main) as session:
         session.add(Sweep(id=this, begun_at=now))
@@ -124,7 +133,7 @@ def sweep(
                 swept.done[kept] += gone
         progress(kept, swept.done[kept])
     with _unless_busy(swept, Kept.MESSAGE):
-        swept.done[Kept.MESSAGE] += _delete_files(parts, now)
+        _delete_files(parts, now, swept)
     with _unless_busy(swept, "epochs"):
         swept.done["epochs"] += _turn(parts, this)
     _end(parts, this, now, swept)
@@ -194,13 +203,14 @@ def plan(parts: Parts) -> Iterator[Planned]:
 
 
 def planned_rows(parts: Parts) -> dict[Kept, int]:
-    """Count the rows that a sweep would delete now, by kind."""
+    """Count the rows that a sweep would delete now, by kind, and the files of the outbox with the messages."""
     now = parts.clock()
     with reading(parts.main) as session:
-        return {
+        rows = {
             kept: session.scalar(select(func.count()).where(column < before(kept, now))) or 0
             for kept, (_, column) in ROWS.items()
         }
+    return rows | {Kept.MESSAGE: rows[Kept.MESSAGE] + len(_old_files(parts, now))}
 
 
 def _carry_out(parts: Parts, holder: str, kept: Kept, batch: Sequence[Due], swept: Swept) -> None:
@@ -228,16 +238,21 @@ def _delete_rows(parts: Parts, kept: Kept, now: datetime) -> Iterator[int]:
         yield gone
 
 
-def _delete_files(parts: Parts, now: datetime) -> int:
-    """Remove what nobody took out of the outbox in time, or that is about a pupil who was erased."""
+def _old_files(parts: Parts, now: datetime) -> list[Path]:
+    """Give what nobody took out of the outbox in time, or that is about a pupil who was erased."""
     files = list(outbox.waiting_files(parts))
     pupils = {pupil for path, _ in files if (pupil := outbox.pupil_of(path))}
     with reading(parts.main) as session:
         erased = set(session.scalars(select(Pupil.id).where(Pupil.id.in_(pupils), Pupil.erased)))
-    old = [path for path, at in files if at < before(Kept.MESSAGE, now) or outbox.pupil_of(path) in erased]
-    for path in old:
-        path.unlink(missing_ok=True)
-    return len(old)
+    return [path for path, at in files if at < before(Kept.MESSAGE, now) or outbox.pupil_of(path) in erased]
+
+
+def _delete_files(parts: Parts, now: datetime, swept: Swept) -> None:
+    old = _old_files(parts, now)
+    gone = sum(map(outbox.remove, old))
+    swept.done[Kept.MESSAGE] += gone
+    if gone < len(old):
+        swept.left.setdefault(Kept.MESSAGE, Counter())[UNREMOVED] += len(old) - gone
 
 
 def _turn(parts: Parts, holder: str) -> int:

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 def sweep(*, dry_run: bool, accept_due: float | None, accept_clock: bool, as_json: bool) -> None:
     """Destroy what may be kept no longer, and finish what was left open.
 
-    Stops and ends with 2 when the clock leapt, or when too much is due at once; two options then say yes.
+    Stops and ends with 2 when the clock leapt, or when too much is due at once; two options then say yes. Ends with 2
+    too, having done the rest, when messages couldn't be handed over.
     """
     from handover.parts import assemble
     from handover.settings import load
@@ -42,9 +43,11 @@ def sweep(*, dry_run: bool, accept_due: float | None, accept_clock: bool, as_jso
         swept = carry_out(parts, accept=accept_due, accept_clock=accept_clock, progress=told)
     done = {str(name): count for name, count in swept.done.items()}
     left = {str(kept): dict(why) for kept, why in swept.left.items()}
-    lines = [f"{name}: {count}" for name, count in done.items()]
+    lines = [f"{name}: {count}" for name, count in done.items() if count]
     lines += [f"{kept}: {count} left ({why})" for kept, each in left.items() for why, count in each.items()]
-    answer({"done": done, "left": left}, "\n".join(lines), as_json=as_json)
+    answer({"done": done, "left": left}, "\n".join(lines) or "nothing was due", as_json=as_json)
+    if "delivered" in left:
+        raise click.exceptions.Exit(2)
 
 
 def _foretell(parts: "Parts", accept: float | None, *, accept_clock: bool, as_json: bool) -> None:
@@ -68,7 +71,7 @@ def _foretell(parts: "Parts", accept: float | None, *, accept_clock: bool, as_js
             click.echo(f"    {row.then if left is None else f'stays: {left}'} ({row.basis})")
     counts.update({str(kept): count for kept, count in sweeping.planned_rows(parts).items()})
     found = [*(() if accept_clock else sweeping.clock_doubts(parts)), *sweeping.doubts(parts, accept)]
-    lines = [f"{kept}: {count}" for kept, count in counts.items()] + [f"would stop: {each}" for each in found]
+    lines = [f"{kept}: {count}" for kept, count in counts.items() if count] + [f"would stop: {each}" for each in found]
     value = {"due": planned, "counts": dict(counts), "doubts": found}
     answer(value, "\n".join([*lines, "Nothing was changed."]), as_json=as_json)
 

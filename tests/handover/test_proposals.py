@@ -260,14 +260,65 @@ def test_a6_the_same_confirmation_twice_is_one_and_another_finds_nothing(case: C
     region.confirm(PO, "0" * 64, 404, staff="s-3")
 
 
+def _again(case: Case, matter: Matter, proposal: str) -> tuple[str, dict[str, Any]]:
+    """Give the request with which somebody proposes the same once more."""
+    [said] = [one["content"]["said"] for one in listed(case.story) if one["proposal"] == proposal]
+    if matter is Matter.HOLD:
+        return f"/v1/pupils/{case.child.pupil}/holds/{said['hold']}/lifting", {"ground": "settled"}
+    if matter is Matter.RESTRICTION:
+        return f"/v1/requests/{said['request']}/lifting", {"reason": "Het klopt."}
+    return f"/v1/requests/{said['request']}/decision", {"ruling": "granted", "reason": "Het mag weg."}
+
+
+@pytest.mark.parametrize("matter", [Matter.HOLD, Matter.RESTRICTION, Matter.ERASURE], ids=str)
+def test_the_same_lifting_or_erasure_waits_once_and_the_second_is_told_where(case: Case, matter: Matter) -> None:
+    proposal, region = MATTERS[matter].propose(case), case.story.region
+    path, body = _again(case, matter, proposal)
+    messages = len(mails(case.story, set()))
+    refused = region.post(PO, path, body, 409, staff="s-2", role="principal")
+    assert (refused["code"], refused["fields"]) == ("ALREADY_PROPOSED", {"/proposal": f"It waits as {proposal}."})
+    assert len(mails(case.story, set())) == messages
+    assert (STEPS[matter][0], f"{PO}.s-2", "ALREADY_PROPOSED") in steps(case, matter)
+    region.post(PO, f"/v1/proposals/{proposal}/withdrawal", {}, staff="s-1", role="principal")
+    status = 200 if matter is Matter.ERASURE else 201
+    assert region.post(PO, path, body, status, staff="s-2", role="principal")["proposal"] != proposal
+
+
+def test_a_lapsed_proposal_and_another_schools_stand_in_nobodys_way(lite: Story) -> None:
+    case = lite.case(bundle=False)
+    proposal = _hold(case)
+    path, body = _again(case, Matter.HOLD, proposal)
+    lite.region.post(PO_TOO, path, body, 201, role="principal")
+    assert _hold(case) != proposal, "of another hold"
+    row, _ = listed(lite)
+    end = due(Kept.PROPOSAL, Proposed.of(row["content"]).at)
+    with later(seconds=(end - now()).total_seconds() + 1):
+        lite.region.post(PO, path, body, 201, role="principal")
+
+
+def test_a_sender_sees_what_of_a_transfer_waits_for_a_second_person(lite: Story) -> None:
+    case = lite.case(invited=False, bundle=False)
+    _hold(case)
+    assert case.for_sender()["proposals"] == []
+    made = [_emergency(case), _emergency(case)]
+    assert case.for_sender()["proposals"] == made
+    lite.region.confirm(PO, made[0])
+    assert case.for_sender()["proposals"] == made[1:]
+    [row] = [one for one in listed(lite) if one["proposal"] == made[1]]
+    with later(seconds=(due(Kept.PROPOSAL, Proposed.of(row["content"]).at) - now()).total_seconds() + 1):
+        assert case.for_sender()["proposals"] == []
+
+
 @pytest.mark.parametrize("school", [PO_TOO, VO, OTHER])
 def test_a8_another_school_neither_sees_nor_settles_it_of_the_same_board_either(case: Case, school: str) -> None:
     region, proposal = case.story.region, _hold(case)
     assert proposal not in {one["proposal"] for one in listed(case.story, school)}
+    before = len(case.story.journal(Did.ATTEMPT))
     region.confirm(school, proposal, 404)
     region.post(school, f"/v1/proposals/{proposal}/withdrawal", {}, 404)
     foreign = expect(region.send(school, "GET", f"/v1/proposals?cursor={proposal}"), 404)
     assert foreign.get_data() == expect(region.send(school, "GET", f"/v1/proposals?cursor={'0' * 64}"), 404).get_data()
+    assert len(case.story.journal(Did.ATTEMPT)) == before + 4
 
 
 @of_each
@@ -396,7 +447,7 @@ def test_a_restriction_is_not_lifted_while_the_notice_hasn_t_left(lite: Story) -
     outbox.rename(away)
     outbox.write_text("a disk that isn't there")
     try:
-        assert region.confirm(PO, proposal, 503)["code"] == "STORE_UNAVAILABLE"
+        assert region.confirm(PO, proposal, 409)["code"] == "NOTICE_WAITING"
         with region.parts.journal.act(pupil=case.child.pupil) as act:
             assert waiting(act, case.child.pupil, sent)
             assert not waiting(act, case.child.pupil, sent - timedelta.resolution)
