@@ -12,12 +12,14 @@ import shutil
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import func, insert, select
 
 from consent import tree
 from consent.db import open_engine, reading
+from consent.entry import section_bits
 from consent.errors import StartRefused
 from consent.events import Kind
 from consent.tables import (
@@ -31,6 +33,7 @@ from consent.tables import (
     Mark,
     core,
 )
+from consent.verify import verify_export
 from crypto.checkpoint import parse_checkpoint, parse_receipt
 from crypto.errors import ProofRefused
 from crypto.merkle import verify_inclusion
@@ -292,3 +295,31 @@ def test_on_each_database_an_altered_leaf_a_missing_look_up_and_a_cut_tail_are_f
     with pytest.raises(StartRefused) as refused:
         parts.journal.start()
     assert refused.value.reason == StartRefused.ROLLBACK
+
+
+def test_on_each_database_what_is_edited_and_wholly_rebuilt_is_told_by_a_checkpoint_outside(
+    databases: Databases, tmp_path: Path
+) -> None:
+    """K2: with every key at hand nothing inside tells it any more."""
+    story = Story(databases, tmp_path)
+    parts, lookup = story.region.parts, core(JournalLookup)
+    case = story.agreed(OPEN)
+    case.family("withdrawal", 1, sections=["opp"], destroy_now=False)
+    with reading(parts.main) as session:
+        withdrawal = session.scalars(select(lookup.c.idx).where(lookup.c.type == Kind.WITHDRAW)).one()
+        outside = parts.journal.checkpoint(session)
+
+    def change(terms: dict[str, Any]) -> None:
+        terms["sections"] = terms["terms"]["sections"] = ["lvs"]
+
+    owner.say_otherwise(parts.main, parts.keystore, NAME, withdrawal, change)
+    for of in (JournalLookup, JournalBoard):
+        owner.set_(parts.main, of, core(of).c.idx == withdrawal, sections=section_bits(("lvs",)))
+    owner.rebuild(parts.main, NAME, parts.log_key, databases.keys)
+    parts.journal.start()
+    path = tmp_path / "export.jsonl"
+    with path.open("wb") as out:
+        parts.journal.export(out)
+    assert verify_export(path, parts.log_key.public)
+    [finding] = verify_export(path, parts.log_key.public, outside).findings
+    assert finding.what == f"the first {withdrawal + 1} entries aren't those of the checkpoint kept elsewhere"
