@@ -51,6 +51,8 @@ STATE: Final = "witness.json"
 VERIFIER: Final = "verifier.txt"
 EVIDENCE: Final = "evidence"
 LIMIT: Final = 1 << 20
+UNPROVED: Final = "SIZES_REFUSED"
+"""What the service answers where its journal never had the sizes between which something is to be proved."""
 
 
 class WitnessRefused(HandoverError):
@@ -235,13 +237,17 @@ def _log_of(witness: Witness, note: bytes) -> Log | None:
 
 
 def _proof(source: Source, before: int, note: bytes) -> list[bytes]:
-    """Ask for the proof, where one is needed; a service that won't prove what it shows has proved nothing."""
+    """Ask for the proof, where one is needed.
+
+    Only the service's own word that it has no proof of what it shows is taken for one. Any other refusal, a proxy's
+    too, says nothing of the journal: it is raised, and the next look asks again.
+    """
     if before == 0 or (shown := parse_checkpoint(note).size) <= before:
         return []
     try:
         return source.journal_consistency(before, shown)
     except RequestRefused as refused:
-        if refused.status >= 500:
+        if refused.code != UNPROVED:
             raise
         return []
 

@@ -6,7 +6,7 @@ from crypto.checkpoint import Checkpoint, print_checkpoint
 from crypto.encoding import JSON
 from crypto.keys import SignKey
 from crypto.merkle import Frontier, consistency, leaf_hash
-from handover.errors import RequestRefused
+from handover.errors import HandoverError
 
 ORIGIN = "overdracht.example/journal"
 KEY = SignKey.from_seed(bytes(range(32)), "journal")
@@ -20,7 +20,7 @@ class LogOf:
     key: SignKey = KEY
     origin: str = ORIGIN
     proof: list[bytes] | None = None
-    prove: RequestRefused | None = None
+    prove: HandoverError | None = None
     note: bytes | None = None
     refuses: Exception | None = None
     posted: list[bytes] = field(default_factory=list)

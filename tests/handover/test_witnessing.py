@@ -39,7 +39,7 @@ from handover.parts import Parts
 from handover.roles import Role
 from handover.signing import print_checkpoint_header, sign_request
 from handover.trust import Trust
-from handover.witness import Reason, Refused, check, init, read
+from handover.witness import UNPROVED, Reason, Refused, check, init, read
 from handover.witnessing import enroll
 from tests.handover import loopback
 from tests.handover.story import PO, Story, later
@@ -129,7 +129,7 @@ def test_a_proof_shows_that_the_journal_grew(story: Story) -> None:
         for new in notes:
             answer = story.region.http.get(f"/v1/journal/consistency?old={old.size}&new={new.size}")
             if old.size > new.size:
-                assert expect(answer, 422).get_json()["code"] == "SIZES_REFUSED"
+                assert expect(answer, 422).get_json()["code"] == UNPROVED
                 continue
             said = expect(answer, 200).get_json()
             assert (said["old"], said["new"]) == (old.size, new.size)
