@@ -117,6 +117,7 @@ def end(parts: Parts, caller: Caller, once: Once, transfer: str, event: str) -> 
             _log_end(act, caller, row, found, "NOT_YOURS")
             return RequestRefused("NOT_YOURS", 403, "Only the two who decided it or the principal can end it.")
         if _ended_at(found, known) <= act.now:
+            _log_end(act, caller, row, found, "EMERGENCY_OVER")
             return RequestRefused("EMERGENCY_OVER", 409, "It has ended already.")
         draft = Draft(
             kind=Kind.EMERGENCY,

@@ -2,8 +2,9 @@
 
 Everything is gathered under the pupil's lock from the tables, the ledger and the log of this one pupil (bad case J6).
 Left out is what is another's of the family (`familylog.others_own`), who has the same right, with names and addresses;
-the pseudonyms of staff; and the reason that staff gave for an emergency, which may be about the one who asks. What a
-school has sealed can't be read here: the school gives a copy of that.
+the pseudonyms of staff; the reason that staff gave for an emergency, which may be about the one who asks, and an
+emergency that is only proposed: it is told of when it begins. What a school has sealed can't be read here: the school
+gives a copy of that.
 """
 
 from collections.abc import Iterable, Sequence
@@ -22,7 +23,9 @@ from handover.idempotency import Answer
 from handover.invitations import Visitor
 from handover.parts import Parts
 from handover.people import child_of, contacts
-from handover.retention import TABLE, Row
+from handover.proposals import about
+from handover.proposed import Matter
+from handover.retention import TABLE, Kept, Row, due
 from handover.tables import Board, Bundle, Invitation, Release, Transfer
 from handover.transfers import policy_of, print_policy, sections_of, time
 from handover.words import read_words
@@ -65,6 +68,7 @@ def everything(parts: Parts, act: Act, visitor: Visitor, known: Sequence[Event])
         "you": _contact(parts, act, visitor),
         "transfers": [_transfer(parts, act, one) for one in _transfers(act, visitor.pupil)],
         "invitations": _invitations(act, visitor),
+        "proposals": _proposals(parts, act, visitor, known),
         "ledger": [_event(event, visitor) for event in known if event.index not in log.hidden],
         "words": _words(parts, act, visitor, known),
         "received": [one for one in rows if one["kind"] == "released"],
@@ -128,6 +132,25 @@ def _invitations(act: Act, visitor: Visitor) -> list[Answer]:
     return [
         {"transfer": row.transfer, "sent_at": time(row.sent_at), "expires_at": time(row.expires_at)}
         for row in act.session.scalars(mine)
+    ]
+
+
+def _proposals(parts: Parts, act: Act, visitor: Visitor, known: Sequence[Event]) -> list[Answer]:
+    """Give what staff proposed and nobody confirmed yet, but for what another of the family said or asked."""
+    mine = {None, visitor.person, *(event.id for event in known if event.by.person == visitor.person)}
+    shown = (each for each in about(parts, act.session, visitor.pupil, act.now) if each.matter is not Matter.EMERGENCY)
+    return [
+        {
+            "matter": str(each.matter),
+            "school": each.by.partition(".")[0],
+            "transfer": each.transfer,
+            "sections": each.said.get("sections", []),
+            "answers": each.said.get("answers", {}),
+            "proposed_at": time(each.at),
+            "lapses_at": time(due(Kept.PROPOSAL, each.at)),
+        }
+        for each in shown
+        if each.said.get("person") in mine and each.said.get("request") in mine
     ]
 
 

@@ -18,6 +18,7 @@ from handover.asked import asked
 from handover.bundles import handed_out, newest, question_of, versions_of
 from handover.idempotency import Answer
 from handover.parts import Caller, Parts
+from handover.proposals import of_transfer
 from handover.tables import Bundle, Release, Transfer
 from handover.transfers import of_caller, page, policy_of, sections_of, time
 from handover.words import read_words, words_shown
@@ -88,6 +89,7 @@ def _for_sender(parts: Parts, session: Session, row: Transfer, history: History)
         "seal_again": _seal_again(parts, session, row, bundle, now),
         "decisions": decisions,
         "waiting_for": sorted(waiting),
+        "proposals": of_transfer(session, row.id, now),
         "objections": _objections(parts, session, row, known),
         "views": _views(parts, session, row, known),
         "released": [_release(each) for each in releases],

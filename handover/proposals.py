@@ -9,7 +9,8 @@ confirms, and only then, stands with its matter (`emergency`, `paper`, `holds`, 
 """
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -18,11 +19,12 @@ from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
 from consent.db import reading
+from consent.errors import RecordRefused
 from consent.journal import Act
 from consent.terms import Ground, Section
 from crypto.encoding import JSON, canon
 from handover.accesslog import Did, record, staff
-from handover.errors import RequestRefused, not_found
+from handover.errors import NotTheirs, RequestRefused
 from handover.idempotency import Answer, Once, carry_out, earlier
 from handover.parts import Caller, Parts
 from handover.people import aad, same_person, staff_actor
@@ -42,6 +44,9 @@ STEPS: Final[dict[Matter, tuple[Did, Did]]] = {
     Matter.ERASURE: (Did.ERASURE_PROPOSED, Did.ERASURE_CONFIRMED),
 }
 """How the log calls proposing and confirming each."""
+
+_OF_ONE: Final = {Matter.HOLD: "hold", Matter.RESTRICTION: "request", Matter.ERASURE: "request"}
+"""What waits once at a time, by what names it in a proposal's words."""
 
 _LOGGED: Final = ("emergency", "person", "collected", "hold", "request", "court", "stands_for", "decided_on", "scan")
 """What an entry repeats of what is proposed: never words, never an answer."""
@@ -75,23 +80,20 @@ def propose(
     """Put a proposal down for a colleague to confirm.
 
     `begin` looks, under the pupil's lock, whether it could be done now, and writes to whoever has to hear of it
-    beforehand; it gives what the log's entry says of that.
+    beforehand; it gives what the log's entry says of that. A refusal leaves nothing but its own entry.
     """
+    did = STEPS[wanted.matter][0]
 
-    def work(act: Act) -> Answer | RequestRefused:
-        proposed = Proposed(
-            wanted.matter,
-            wanted.pupil,
-            wanted.transfer,
-            staff_actor(caller).person,
-            act.now,
-            wanted.said,
-            secrets.token_hex(SALT),
-        )
-        did, begun = STEPS[wanted.matter][0], begin(act)
+    def work(act: Act) -> Answer:
+        begun = begin(act)
         if isinstance(begun, RequestRefused):
-            log(act, did, caller, proposed, {}, outcome=begun.code)
-            return begun
+            raise begun
+        for first in _same(parts, act, caller, wanted):
+            where = {"/proposal": f"It waits as {first.id}."}
+            raise RequestRefused("ALREADY_PROPOSED", 409, "This waits already: let a colleague confirm it.", where)
+        by = staff_actor(caller).person
+        salt = secrets.token_hex(SALT)
+        proposed = Proposed(wanted.matter, wanted.pupil, wanted.transfer, by, act.now, wanted.said, salt)
         act.session.add(
             Proposal(
                 id=proposed.id,
@@ -102,10 +104,11 @@ def propose(
                 created_at=act.now,
             )
         )
-        log(act, did, caller, proposed, {"proposal": proposed.id, **begun})
+        _log(act, did, caller, wanted, {"proposal": proposed.id, **begun})
         return {"proposal": proposed.id}
 
-    return carry_out(parts, once, lambda: parts.journal.act(pupil=wanted.pupil), work)
+    with _noting(parts, did, caller, wanted, {}):
+        return carry_out(parts, once, lambda: parts.journal.act(pupil=wanted.pupil), work)
 
 
 def settle(
@@ -113,40 +116,63 @@ def settle(
     caller: Caller,
     once: Once,
     identifier: str,
-    work: Callable[[Act, Proposal, Proposed], Answer | RequestRefused],
+    step: Callable[[Proposed], tuple[Did, Mapping[str, JSON]]],
+    work: Callable[[Act, Proposed], Confirmed | RequestRefused],
 ) -> tuple[Answer, Proposed | None]:
     """Do once, under the pupil's lock, what ends a proposal; gives it too, unless this was answered before.
 
-    Raises RequestRefused: the one answer for what isn't there, what is another school's and what has been settled.
+    `step` says how the log calls this and what the entry holds, granted or refused. A refusal leaves nothing but that
+    entry, and the proposal waits on. Raises NotTheirs for what isn't there, what is another school's and what has been
+    settled.
     """
     with reading(parts.main) as session:
         found = _find(parts, session, caller, identifier)
     if found is None:
         if (answer := earlier(parts, once)) is None:
-            raise not_found()
+            raise NotTheirs
         return answer, None
+    did, more = step(found)
+    terms: dict[str, JSON] = {"proposal": identifier, **more}
 
-    def settling(act: Act) -> Answer | RequestRefused:
+    def settling(act: Act) -> Answer:
         if (row := act.session.get(Proposal, identifier)) is None:
-            raise not_found()  # somebody else was first
-        return work(act, row, found)
+            raise NotTheirs  # somebody else was first
+        done = work(act, found)
+        if isinstance(done, RequestRefused):
+            raise done
+        act.session.delete(row)
+        _log(act, did, caller, found, {**terms, **done.terms})
+        return done.answer
 
-    return carry_out(parts, once, lambda: parts.journal.act(pupil=found.pupil), settling), found
+    with _noting(parts, did, caller, found, terms):
+        return carry_out(parts, once, lambda: parts.journal.act(pupil=found.pupil), settling), found
 
 
 def withdraw(parts: Parts, caller: Caller, once: Once, identifier: str) -> Answer:
     """Take a proposal back: who made it, and nobody else."""
 
-    def work(act: Act, row: Proposal, proposed: Proposed) -> Answer | RequestRefused:
-        terms: dict[str, JSON] = {"proposal": identifier, "matter": str(proposed.matter)}
+    def work(act: Act, proposed: Proposed) -> Confirmed | RequestRefused:
         if not same_person(proposed.by, staff_actor(caller).person):
-            log(act, Did.PROPOSAL_WITHDRAWN, caller, proposed, terms, outcome="NOT_YOURS")
             return RequestRefused("NOT_YOURS", 403, "Only who proposed it takes it back.")
-        act.session.delete(row)
-        log(act, Did.PROPOSAL_WITHDRAWN, caller, proposed, terms)
-        return {"proposal": identifier, "withdrawn": True}
+        return Confirmed({"proposal": identifier, "withdrawn": True}, {})
 
-    return settle(parts, caller, once, identifier, work)[0]
+    def step(proposed: Proposed) -> tuple[Did, Mapping[str, JSON]]:
+        return Did.PROPOSAL_WITHDRAWN, {"matter": str(proposed.matter)}
+
+    return settle(parts, caller, once, identifier, step, work)[0]
+
+
+def about(parts: Parts, session: Session, pupil: str, now: datetime) -> list[Proposed]:
+    """Give what waits for a second person of any school about a pupil, oldest first."""
+    wanted = select(Proposal).where(Proposal.pupil == pupil, Proposal.created_at >= before(Kept.PROPOSAL, now))
+    return [_opened(parts, row) for row in session.scalars(wanted.order_by(Proposal.created_at, Proposal.id))]
+
+
+def of_transfer(session: Session, transfer: str, now: datetime) -> list[str]:
+    """Give the ids of what waits for a second person about a transfer, oldest first."""
+    wanted = select(Proposal.id).where(Proposal.transfer == transfer)
+    wanted = wanted.where(Proposal.created_at >= before(Kept.PROPOSAL, now))
+    return list(session.scalars(wanted.order_by(Proposal.created_at, Proposal.id)))
 
 
 def listing(parts: Parts, caller: Caller, cursor: str | None) -> Answer:
@@ -156,7 +182,7 @@ def listing(parts: Parts, caller: Caller, cursor: str | None) -> Answer:
         if cursor is not None:
             last = session.get(Proposal, cursor)
             if last is None or last.school != caller.school:
-                raise not_found()
+                raise NotTheirs
             wanted = wanted.where(tuple_(Proposal.created_at, Proposal.id) > (last.created_at, last.id))
         wanted = wanted.where(Proposal.created_at >= before(Kept.PROPOSAL, parts.clock()))
         rows = session.scalars(wanted.order_by(Proposal.created_at, Proposal.id).limit(PAGE + 1)).all()
@@ -185,13 +211,44 @@ def refusal(caller: Caller, proposed: Proposed, now: datetime) -> RequestRefused
     return None
 
 
-def log(
-    act: Act, did: Did, caller: Caller, proposed: Proposed, more: Mapping[str, JSON], *, outcome: str = "granted"
+def _same(parts: Parts, act: Act, caller: Caller, wanted: Wanted) -> Iterator[Proposed]:
+    """Give what waits at the caller's school and would do the same to the same hold or request."""
+    if (name := _OF_ONE.get(wanted.matter)) is not None:
+        for each in about(parts, act.session, wanted.pupil, act.now):
+            ours = each.matter is wanted.matter and each.by.startswith(f"{caller.school}.")
+            if ours and each.said[name] == wanted.said[name]:
+                yield each
+
+
+@contextmanager
+def _noting(
+    parts: Parts, did: Did, caller: Caller, what: Wanted | Proposed, more: Mapping[str, JSON]
+) -> Iterator[None]:
+    """Log a refusal, whatever it came from, by itself: of what was tried nothing is left. Attempts are the door's."""
+    try:
+        yield
+    except NotTheirs:
+        raise
+    except (RequestRefused, RecordRefused) as refused:
+        outcome = refused.code if isinstance(refused, RequestRefused) else refused.reason
+        with parts.journal.act(pupil=what.pupil) as act:
+            _log(act, did, caller, what, more, outcome=outcome)
+        raise
+
+
+def _log(
+    act: Act,
+    did: Did,
+    caller: Caller,
+    what: Wanted | Proposed,
+    more: Mapping[str, JSON],
+    *,
+    outcome: str = "granted",
 ) -> None:
     """Log one step, for the board of the school alone: no other hears of it."""
-    said = proposed.said
+    said = what.said
     named: set[object] = {*_texts(said.get("sections")), *_texts(said.get("answers"))}
-    transfer: dict[str, JSON] = {} if proposed.transfer is None else {"transfer": proposed.transfer}
+    transfer: dict[str, JSON] = {} if what.transfer is None else {"transfer": what.transfer}
     record(
         act,
         did,
@@ -204,9 +261,9 @@ def log(
             **more,
         },
         boards=[caller.board],
-        pupil=proposed.pupil,
+        pupil=what.pupil,
         sections=[section for section in Section if section in named],
-        ground=str(Ground.EMERGENCY) if proposed.matter is Matter.EMERGENCY else None,
+        ground=str(Ground.EMERGENCY) if what.matter is Matter.EMERGENCY else None,
     )
 
 

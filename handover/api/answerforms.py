@@ -250,6 +250,7 @@ class TransferShown(Schema):
     seal_again = fields.Boolean()
     decisions = fields.Dict(keys=string(), values=fields.Nested(Decision))
     waiting_for = texts()
+    proposals = texts()
     objections = rows(ObjectionShown)
     views = rows(ViewShown)
     released = rows(ReleaseShown)

@@ -167,6 +167,18 @@ class InvitationHeld(Schema):
     expires_at = string()
 
 
+class ProposalHeld(Schema):
+    """What staff proposed and nobody confirmed yet; `answers` are those of one's own paper."""
+
+    matter = string()
+    school = string()
+    transfer = maybe()
+    sections = texts()
+    answers = fields.Dict(keys=string(), values=string())
+    proposed_at = string()
+    lapses_at = string()
+
+
 class WordsHeld(Schema):
     """Somebody's words: one's own, or the school's on what one asked."""
 
@@ -197,6 +209,7 @@ class Given(Schema):
     you = fields.Nested(ContactHeld)
     transfers = rows(TransferHeld)
     invitations = rows(InvitationHeld)
+    proposals = rows(ProposalHeld)
     ledger = fields.List(fields.Dict())
     words = rows(WordsHeld)
     received = rows(LogRow)

@@ -324,6 +324,8 @@ def _line(row: "dict[str, JSON]", other: str) -> str:
         parts += [f"{name}:{_decision(said)}" for name, said in decisions.items()]
     if waiting := row.get("waiting_for"):
         parts.append(f"waiting for {len(waiting) if isinstance(waiting, list) else waiting}")
+    if proposals := row.get("proposals"):
+        parts.append(f"{len(proposals) if isinstance(proposals, list) else proposals} to confirm")
     if row.get("seal_again"):
         parts.append("seal again")
     return "  ".join(parts)

@@ -21,6 +21,7 @@ SENT = ROW | {
     "state": "open",
     "decisions": {"okr": {"granted": True}, "opp": {"granted": False, "reason": "GUARDIAN_MISSING"}, "lvs": None},
     "waiting_for": ["g-1", "g-2"],
+    "proposals": ["p-1", "p-2"],
 }
 
 
@@ -92,7 +93,7 @@ def test_what_is_no_registration_is_refused_without_a_word_of_it(at: School, cha
 
 def test_the_lists_show_one_transfer_a_line(at: School) -> None:
     at.service.answer = lambda asked: as_json({"transfers": [SENT], "next": None})
-    line = "t-1  99CD01  POVO  placement  open  okr:granted  opp:GUARDIAN_MISSING  lvs:?  waiting for 2\n"
+    line = "t-1  99CD01  POVO  placement  open  okr:granted  opp:GUARDIAN_MISSING  lvs:?  waiting for 2  2 to confirm\n"
     assert at.call("transfer", "list").out == line
     at.service.answer = lambda asked: as_json({"transfers": [ROW | {"state": "open"}], "next": None})
     assert at.call("inbox").out == "t-1  99AB00  POVO  placement  open\n"

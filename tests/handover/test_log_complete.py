@@ -17,7 +17,7 @@ from sqlalchemy import text
 from werkzeug.test import TestResponse
 
 import handover
-from consent.db import writing
+from consent.db import reading, writing
 from consent.fields import print_time
 from crypto.encoding import Printable, b64, canon, parse
 from crypto.keyfile import KeyFile
@@ -25,6 +25,7 @@ from crypto.keys import SignKey
 from crypto.sign import sign
 from crypto.statements import LIMIT, BoardCertificate, print_certificate
 from handover.audit import KINDS
+from handover.tables import Proposal
 from tests.handover.story import OTHER, PO, PO_TOO, VO, Case, Story, merged
 from tests.handover.test_service_access import CARRIES_SIGNATURES, EXAMINED, PUBLIC, SIGNED, WITH_TOKEN, routes
 from tests.region import ORIGIN, UPLOAD, YEARS, expect, now
@@ -277,6 +278,44 @@ def settles(what: str, staff: str, begins: Callable[[Story], Ask] = proposes) ->
     return begin
 
 
+def cancelled_since(what: str, body: Callable[[Case], dict[str, Any]]) -> Callable[[Story], Ask]:
+    """Let s-2 confirm what was proposed for a transfer that was cancelled since."""
+
+    def begin(story: Story) -> Ask:
+        case = bare(story)
+        proposal = story.region.post(PO, f"{case.path}/{what}", body(case), 201, role="principal")["proposal"]
+        story.region.post(PO, f"{case.path}/cancel", {})
+        return lambda: story.region.send(PO, "POST", f"/v1/proposals/{proposal}/confirm", {}, staff="s-2")
+
+    return begin
+
+
+def proposes_too_late(story: Story) -> Ask:
+    case = bare(story)
+    story.region.post(PO, f"{case.path}/cancel", {})
+    return lambda: story.region.send(PO, "POST", f"{case.path}/emergency", emergency())
+
+
+def lifts_no_hold(story: Story) -> Ask:
+    path = f"/v1/pupils/{story.region.pupil(PO).pupil}/holds/no-such-hold/lifting"
+    return lambda: story.region.send(PO, "POST", path, {"ground": "settled"}, role="principal")
+
+
+def lifts_with_a_gap(story: Story) -> Ask:
+    """Let s-2 confirm that a hold is lifted of which a later event is missing: the ledger doesn't take it."""
+    proposal, keystore = lifts_hold(story)().get_json()["proposal"], story.region.parts.keystore
+    with reading(story.region.parts.main) as session:
+        pupil = session.get_one(Proposal, proposal).pupil
+    keystore.settle_numbers([(keystore.tag("pupil", pupil), 99)], {})
+    return lambda: story.region.send(PO, "POST", f"/v1/proposals/{proposal}/confirm", {}, staff="s-2")
+
+
+def ends_again(story: Story) -> Ask:
+    asking = ends("s-2")(story)
+    expect(asking(), 200)
+    return asking
+
+
 def ends(staff: str) -> Callable[[Story], Ask]:
     """Let somebody end what s-1 proposed and s-2 confirmed."""
 
@@ -407,6 +446,12 @@ STEPS: Final = (
         201,
         ("lifting_proposed granted",),
     ),
+    Step(
+        ("POST", f"{PUPIL}/holds/<string(maxlength=64):event>/lifting"),
+        lifts_no_hold,
+        404,
+        ("lifting_proposed NOT_FOUND",),
+    ),
     Step(("POST", "/v1/transfers"), opens, 201, ("transfer_opened granted",)),
     Step(("POST", f"{TRANSFER}/cancel"), on(PO, "/cancel", {}, bare), 200, ("transfer_cancelled granted",)),
     Step(("POST", f"{TRANSFER}/application"), applies, 200, ("applied None",)),
@@ -434,6 +479,7 @@ STEPS: Final = (
         ("acknowledged granted",),
     ),
     Step(("POST", f"{TRANSFER}/emergency"), proposes, 201, ("emergency_proposed granted",)),
+    Step(("POST", f"{TRANSFER}/emergency"), proposes_too_late, 409, ("emergency_proposed CANCELLED",)),
     Step(CONFIRM, settles("confirm", "s-2"), 200, ("emergency None", "emergency_confirmed granted")),
     Step(CONFIRM, settles("confirm", "s-1"), 409, ("emergency_confirmed SECOND_NEEDED",)),
     Step(
@@ -446,6 +492,11 @@ STEPS: Final = (
     Step(CONFIRM, settles("confirm", "s-2", FREES), 200, ("restrict None", "lifting_confirmed granted")),
     Step(CONFIRM, settles("confirm", "s-1", FREES), 409, ("lifting_confirmed SECOND_NEEDED",)),
     Step(CONFIRM, settles("confirm", "s-1", ERASES), 409, ("erasure_confirmed SECOND_NEEDED",)),
+    Step(CONFIRM, cancelled_since("emergency", lambda _: emergency()), 409, ("emergency_confirmed CANCELLED",)),
+    Step(CONFIRM, cancelled_since("court", ruled), 409, ("court_recorded CANCELLED",)),
+    Step(CONFIRM, lifts_with_a_gap, 409, ("lifting_confirmed LEDGER_INTEGRITY",)),
+    Step(CONFIRM, by(PO, "POST", f"/v1/proposals/{'0' * 64}/confirm", {}, staff="s-2"), 404, ("attempt refused",)),
+    Step(WITHDRAW, by(PO, "POST", f"/v1/proposals/{'0' * 64}/withdrawal", {}), 404, ("attempt refused",)),
     Step(WITHDRAW, settles("withdrawal", "s-1"), 200, ("proposal_withdrawn granted",)),
     Step(WITHDRAW, settles("withdrawal", "s-2"), 403, ("proposal_withdrawn NOT_YOURS",)),
     Step(
@@ -459,6 +510,12 @@ STEPS: Final = (
         ends("s-3"),
         403,
         ("emergency_ended NOT_YOURS",),
+    ),
+    Step(
+        ("POST", f"{TRANSFER}/emergency/<string(maxlength=64):event>/end"),
+        ends_again,
+        409,
+        ("emergency_ended EMERGENCY_OVER",),
     ),
     Step(("POST", f"{TRANSFER}/paper"), records_paper(), 201, ("paper_recorded granted",)),
     Step(("POST", f"{TRANSFER}/paper"), records_paper("0" * 64), 422, ("paper_recorded NOTICE_CHANGED",)),

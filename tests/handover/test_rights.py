@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from consent.db import reading
 from consent.events import Event, Kind
+from consent.fields import print_time
 from consent.guardians import AMSTERDAM
 from consent.terms import Right
 from handover import rulings
@@ -25,6 +26,7 @@ from handover.invitations import admit
 from tests import canary
 from tests.consent import story as ledger
 from tests.handover.story import OTHER, PO, PO_TOO, VO, Case, Story
+from tests.handover.test_paper import records
 from tests.region import expect, now
 
 WRONG = "Het advies klopt niet."
@@ -154,6 +156,25 @@ def test_access_gives_all_that_is_held_and_everyone_who_received_it(lite: Story)
     assert len(answer["invitations"]) == 1
     assert {"data", "counts_from", "term", "basis"} == set(answer["kept"][0])
     assert "Autoriteit Persoonsgegevens" in answer["information"]["nl"]
+
+
+def test_access_gives_what_waits_for_a_second_person_but_what_is_anothers_or_is_told_of_when_it_begins(
+    lite: Story,
+) -> None:
+    """J6"""
+    case = lite.case(bundle=False)
+    until = {"until": print_time(now() + timedelta(hours=24)), "reason": WRONG}
+    lite.region.post(PO, f"{case.path}/emergency", {"ground": "meldcode", "sections": ["okr"], **until}, 201)
+    records(case)
+    records(case, 1)
+    for who in (0, 1):
+        proposes_lifting(case, asks(case, "restriction", who, sections=["okr"])["request"])
+    paper, lifting = (one for one in asks(case, "access")["answer"]["proposals"])
+    moments = {name: paper.pop(name) for name in ("proposed_at", "lapses_at")}
+    assert moments["lapses_at"] > moments["proposed_at"]
+    here = {"school": PO, "transfer": case.transfer}
+    assert paper == here | {"matter": "paper", "sections": [], "answers": {"okr": "yes"}}
+    assert (lifting["matter"], lifting["sections"], lifting["answers"]) == ("restriction", ["okr"], {})
 
 
 def test_access_leaves_out_the_other_parent_and_the_names_of_staff(standing: Story) -> None:
