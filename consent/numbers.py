@@ -88,10 +88,13 @@ def missing(
 def _lost(session: Session, board: str, said: OfBoard) -> Range | None:
     """Give the range of numbers in which some are missing, or None."""
     standing = _standing(session, board)
-    first, last = said.lost or (said.number + 1, 0)
+    ranges = [said.lost] if said.lost else []
     if standing < said.number:
-        first, last = min(first, standing + 1), max(last, said.number)
-    held = session.connection().scalar(_HELD, {"board": board, "first": first, "last": last}) or 0
+        ranges.append((standing + 1, said.number))
+    if not ranges:
+        return None
+    first, last = min(ranges)[0], max(last for _, last in ranges)
+    held: int = session.connection().execute(_HELD, {"board": board, "first": first, "last": last}).scalar_one()
     return (first, last) if held < last + 1 - first else None
 
 

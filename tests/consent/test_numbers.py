@@ -12,6 +12,7 @@ from consent.db import reading, writing
 from consent.errors import IntegrityBroken, NotShipped
 from consent.journal import Journal
 from consent.marks import HighWater, Numbers, OfBoard, forget_lost
+from consent.numbers import unacknowledged as numbers_between
 from consent.reasons import Reason
 from consent.replay import settle
 from consent.rule import Granted, Refused
@@ -100,6 +101,26 @@ def test_so_many_are_acknowledged_at_once_as_there_are(lite: House) -> None:
     lite.restarted()
     assert newest(lite.keystore, "p1", "p2") == [501, 2]
     assert of_boards(lite) == {"board-a": 503}
+
+
+def test_the_numbers_of_some_entries_are_theirs_alone(lite: House) -> None:
+    for pupil, board in [("p1", "board-a"), ("p2", "board-b"), ("p1", "board-c"), ("p2", "board-a")]:
+        lite.append(grant(pupil, boards=(board,)))
+    found = numbers_between(lite.databases.main, lite.keystore, ORIGIN, 1, 3)
+    assert found == Numbers({"p2": 1, "p1": 2}, {"board-b": 1, "board-c": 1})
+
+
+def test_an_entry_about_nobody_has_no_number_of_a_pupil(lite: House) -> None:
+    lite.append(grant(pupil=None, actor=SERVICE))
+    with reading(lite.databases.main) as session:
+        assert lite.journal.read(session, 0).number is None
+
+
+def test_nothing_to_append_is_nothing_done(lite: House) -> None:
+    signed = lite.checkpoint()
+    with lite.journal.act() as act:
+        assert act.extend([]) == []
+    assert lite.checkpoint() == signed
 
 
 @pytest.mark.parametrize("of", [JournalLeaf, JournalPart, JournalLookup])
