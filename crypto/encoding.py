@@ -172,7 +172,7 @@ def integer(value: JSON, least: int = 0, most: int = INTEGER_MAX) -> int:
 
 def b64(data: bytes) -> str:
     """Print bytes as base64url without padding (RFC 4648, section 5)."""
-    return b2a_base64(data, newline=False).rstrip(b"=").translate(_TO_URL).decode("ascii")
+    return b2a_base64(data, newline=False).translate(_TO_URL, b"=").decode("ascii")
 
 
 def unb64(value: JSON, length: int | None = None) -> bytes:

@@ -6,6 +6,7 @@ Private keys are values made once from 32-byte seeds; they print without their s
 import hashlib
 import secrets
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import nacl.bindings
 from cryptography.exceptions import InvalidTag
@@ -152,6 +153,7 @@ def check_seal_public(public: bytes) -> None:
         raise KeyRefused("not an X-Wing public key: its X25519 part is a point of small order") from None
 
 
+@lru_cache(maxsize=64)
 def _seal_public(public: bytes) -> MLKEM768X25519PublicKey:
     if len(public) != SEAL_PUBLIC_SIZE:
         raise KeyRefused("not an X-Wing public key: its length is wrong")

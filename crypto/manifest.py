@@ -4,7 +4,7 @@ README.md, "The sealed bundle", is the specification.
 """
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256, sha512
@@ -119,8 +119,18 @@ def print_manifest(manifest: Manifest, core: bytes | None = None) -> bytes:
     return b'{"core":%b,%b' % (core or print_core(manifest.core), rest.encode("ascii"))
 
 
+def manifest_size(core: bytes, sections: Sequence[str]) -> int:
+    """Give the size of a manifest by its printed core and its sections: all else in it has one size."""
+    slots = sum(map(len, sections)) + len(sections) * (_SLOT_SIZE + len(","))
+    return _FRAME_SIZE + len(core) + slots - len(",")
+
+
 def _print_slot(name: str, slot: Slot) -> str:
     return f'"{name}":{{"part":"{b64(slot.part)}","rc":"{b64(slot.rc)}","w":"{b64(slot.w)}"}}'
+
+
+_SLOT_SIZE = len(_print_slot("", Slot(bytes(HASH_SIZE), bytes(WRAPPED_SIZE), bytes(HASH_SIZE))))
+_FRAME_SIZE = len(f'{{"core":,"sections":{{}},"share":"{b64(bytes(SHARE_SIZE))}"}}')
 
 
 def parse_manifest(data: bytes) -> Manifest:
@@ -152,11 +162,12 @@ def _core_value(core: Core) -> dict[str, JSON]:
     }
 
 
-_CORE = "v suite bundle transfer purpose route from to sections versions supersedes made_at expires_at"
+_WHAT = ("v", "suite", "bundle", "transfer", "purpose", "route", "from", "to", "sections", "versions", "supersedes")
+_CORE = (*_WHAT, "made_at", "expires_at")
 
 
 def _core(data: JSON) -> Core:
-    value = record(data, *_CORE.split())
+    value = record(data, *_CORE)
     integer(value["v"], VERSION, VERSION)
     suite = text(value["suite"])
     if suite not in SUITES:

@@ -23,6 +23,7 @@ from crypto.bundle import (
     PRESENT,
     Item,
     ciphertext_size,
+    head_size,
     padded_size,
     print_head,
     print_items,
@@ -37,13 +38,12 @@ from crypto.manifest import (
     ID_SIZE,
     NONCE,
     SECRET_SIZE,
-    SHARE_SIZE,
-    WRAPPED_SIZE,
     Core,
     Manifest,
     Party,
     Slot,
     item_context,
+    manifest_size,
     part_hash,
     print_checked,
     print_manifest,
@@ -167,7 +167,7 @@ def seal(
     secret = secrets.token_bytes(SECRET_SIZE)  # (2)
     sealed_secret = hpke_seal(recipient.seal, secret, share_info(binding, to, core.sender.kid))
     start = out.tell()
-    out.seek(start + _head_size(core, printed))
+    out.seek(start + head_size(manifest_size(printed, core.sections), _SIGNATURES_SIZE))
     slots, shares = {}, {}
     press = _press(binding, out, progress or (lambda _: None))
     for name in core.sections:
@@ -180,13 +180,6 @@ def seal(
     out.write(print_head(manifest, sign_manifest(sender.sign, manifest)))
     out.seek(end)
     return Sealed(core, Shares(core.bundle, to, shares))
-
-
-def _head_size(core: Core, printed: bytes) -> int:
-    """Measure the container's head before anything is known that stands in it: all of that has a fixed size."""
-    blank = Slot(_NO_HASH, bytes(WRAPPED_SIZE), _NO_HASH)
-    manifest = Manifest(core, bytes(SHARE_SIZE), dict.fromkeys(core.sections, blank))
-    return len(print_head(print_manifest(manifest, printed), bytes(_SIGNATURES_SIZE)))
 
 
 def _press(binding: bytes, out: BinaryIO, progress: Callable[[int], None]) -> _Press:

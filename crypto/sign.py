@@ -1,5 +1,7 @@
 """Ed25519 signatures, each in a context, so that a signature made for one purpose never holds for another."""
 
+from functools import cache
+
 import nacl.bindings
 import nacl.exceptions
 
@@ -10,6 +12,7 @@ LABEL = b"overdracht/v1/"
 """Stands before everything that this project hashes, derives or signs."""
 
 
+@cache
 def label(context: str) -> bytes:
     """Give the prefix of a context: the label, the context's name and a zero byte."""
     return LABEL + context.encode("ascii") + b"\0"

@@ -8,15 +8,17 @@ from typing import Any
 
 import pytest
 
-from crypto.bundle import Reader
+from crypto.bundle import Reader, head_size, print_head
 from crypto.encoding import lp
 from crypto.errors import BundleMalformed, BundleUnsigned, EncodingRefused, ShareRefused
 from crypto.keys import SignKey
 from crypto.manifest import (
+    Manifest,
     check_commitment,
     check_share,
     core_hash,
     item_context,
+    manifest_size,
     part_hash,
     print_checked,
     print_core,
@@ -44,6 +46,16 @@ def labelled(what: str, *values: bytes) -> bytes:
 def test_a_core_that_a_reader_would_take_is_printed_as_any_other() -> None:
     assert print_checked(CORE) == print_core(CORE) == printed_core(READ.manifest_bytes)
     assert print_manifest(MANIFEST) == print_manifest(MANIFEST, print_core(CORE)) == READ.manifest_bytes
+
+
+@pytest.mark.parametrize("count", [1, 2, 9, 64])
+def test_the_size_of_a_head_is_known_before_what_stands_in_it(count: int) -> None:
+    names = tuple(f"s{'x' * (number % 31)}{number}"[:32] for number in range(count))
+    core = replace(CORE, sections=names, versions=dict.fromkeys(names, bytes(16)))
+    slot = next(iter(MANIFEST.slots.values()))
+    manifest = print_manifest(Manifest(core, MANIFEST.share, dict.fromkeys(names, slot)))
+    assert manifest_size(print_core(core), names) == len(manifest)
+    assert head_size(len(manifest), len(READ.signatures)) == len(print_head(manifest, READ.signatures))
 
 
 def test_a_moment_is_printed_in_utc_to_the_second() -> None:
