@@ -108,9 +108,7 @@ def doctor(parts: Parts) -> list[Finding]:
             f"restore the main database (deploy/restore.md): entries of {', '.join(gone)} were taken out",
         ),
         *(_private(path) for path in (settings.home, settings.keys, settings.keys / LOG_KEY)),
-        Finding(
-            "no message waits", not queued(parts), "let the service write HANDOVER_OUTBOX, and sweep"
-        ),
+        Finding("no message waits", not queued(parts), "let the service write HANDOVER_OUTBOX, and sweep"),
         Finding("1 GB of disk is free", free > 1 << 30, "free some space before the service stops"),
         Finding(
             "keys and databases are apart",

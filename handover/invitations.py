@@ -1,7 +1,9 @@
 """Invitations: how somebody who decides gets in, with a token of 256 bits that only the outbox ever carries.
 
 A token is `id.secret`. The id finds the row, the secret is compared in constant time; a wrong one costs one of five
-attempts. A token is bound to one person, one transfer and one end; alone it recognises somebody at the lowest level.
+attempts. The id is of 128 bits and stands in no answer, the school's neither: so nobody else can use up a family's
+attempts, and whoever guesses without an id uses up nobody's. A token is bound to one person, one transfer and one end;
+alone it recognises somebody at the lowest level.
 
 What the row holds of the secret is HMAC-SHA-256 under the person's contact key over `"overdracht/v1/invitation" 0x00 ||
 lp(id, transfer, person, end, secret)`. That key is in the key store: who can write in the main database alone can
@@ -56,7 +58,7 @@ class Visitor:
 
 
 def invite(parts: Parts, caller: Caller, once: Once, transfer: str, person: str) -> Answer:
-    """Invite one person to one transfer. The answer holds no token; a new invitation ends the earlier one."""
+    """Invite one person to one transfer. No answer holds any of the token; a new one ends the earlier one."""
     pupil = pupil_of(parts, caller, transfer)
 
     def work(act: Act) -> Answer | RequestRefused:
@@ -74,7 +76,7 @@ def invite(parts: Parts, caller: Caller, once: Once, transfer: str, person: str)
             boards=boards_of(act.session, row),
             pupil=pupil,
         )
-        return {"invitation": invited.id, "expires_at": time(invited.expires_at)}
+        return {"person": person, "expires_at": time(invited.expires_at)}
 
     answer = carry_out(parts, once, lambda: parts.journal.act(pupil=pupil), work)
     deliver(parts)

@@ -35,6 +35,15 @@ def test_the_proxy_turns_plain_http_away() -> None:
     assert said("return") == ["301 https://overdracht.example$request_uri"]
 
 
+def test_the_proxy_lets_nobody_try_codes_without_end() -> None:
+    """G2: for each address, and only where codes are sent; beyond that 429, as the service itself answers."""
+    assert said("limit_req_zone") == ["$binary_remote_addr zone=overdracht_codes:10m rate=60r/m"]
+    [family] = re.findall(r"location /v1/family/ {([^}]*)}", PROXY)
+    assert "limit_req zone=overdracht_codes burst=60 nodelay;" in family
+    assert said("limit_req_status") == ["429"]
+    assert len(said("proxy_pass")) == PROXY.count("location ") == 2
+
+
 def test_the_readme_says_when_a_known_weakness_is_mended() -> None:
     readme = (ROOT / "README.md").read_text("utf-8")
     assert "within 48 hours when it is critical, within 14 days when it is high" in readme

@@ -157,7 +157,7 @@ class TransferState(Schema):
 class InvitationOut(Schema):
     """An invitation; its token goes through the outbox alone."""
 
-    invitation = string()
+    person = string()
     expires_at = string()
 
 

@@ -214,7 +214,7 @@ def cancel(desk: Desk, transfer_id: str, as_json: bool) -> None:
 def invite(desk: Desk, transfer_id: str, person: str, as_json: bool) -> None:
     """Invite somebody who may speak for the pupil. The link goes to that person alone."""
     with desk.client() as client:
-        _show(client.invite(transfer_id, person), "invitation", as_json=as_json)
+        _show(client.invite(transfer_id, person), "person", as_json=as_json)
 
 
 @transfer.command("apply")
