@@ -20,7 +20,7 @@ from consent.guardians import AMSTERDAM, keeps_voice, speakers
 from consent.journal import Act, Journal
 from consent.reasons import Reason
 from consent.rule import Granted, Question, Refused, decide
-from consent.tables import JournalBoard, Pupil
+from consent.tables import JournalBoard, Pupil, core
 from consent.terms import EMERGENCY_LASTS, FAMILY_ROLES, Collected, Level, Policy, Role, Ruling, is_school
 
 BOOK: Final = "ledger"
@@ -31,9 +31,7 @@ _NEWEST_POLICY = (
     .order_by(JournalBoard.index.desc())
     .limit(1)
 )
-
-
-_BOARD_OF = select(Pupil.board).where(Pupil.id == bindparam("pupil"))
+_BOARD_OF = select(core(Pupil).c.board).where(core(Pupil).c.id == bindparam("pupil"))
 
 
 class Refusal(StrEnum):
@@ -181,7 +179,8 @@ class Ledger:
         try:
             history = self.history(act.session, question.subject)
             self.journal.check_signed(act.session, [event.index for event in history.events])
-            self._check_board(act.session, act.session.scalar(_BOARD_OF, {"pupil": question.subject}) or "")
+            board = act.session.connection().scalar(_BOARD_OF, {"pupil": question.subject})
+            self._check_board(act.session, board or "")
         except Destroyed:
             return Refused(Reason.SUBJECT_ERASED)
         except (IntegrityBroken, EventRefused, KeyUnknown):

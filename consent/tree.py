@@ -157,6 +157,6 @@ def _nodes(session: Session, wanted: set[tuple[int, int]]) -> dict[tuple[int, in
     found: dict[tuple[int, int], bytes] = {}
     for level, indices in places.items():
         query = _NODE_HASHES if level else _LEAF_HASHES
-        for index, hashed in session.execute(query, {"level": level, "indices": indices}):
+        for index, hashed in session.connection().execute(query, {"level": level, "indices": indices}):
             found[level, index] = hashed
     return found
