@@ -179,8 +179,8 @@ class Ledger:
         try:
             history = self.history(act.session, question.subject)
             self.journal.check_signed(act.session, [event.index for event in history.events])
-            board = act.session.connection().scalar(_BOARD_OF, {"pupil": question.subject})
-            self._check_board(act.session, board or "")
+            board = act.session.connection().execute(_BOARD_OF, {"pupil": question.subject}).scalar_one()
+            self._check_board(act.session, board)
         except Destroyed:
             return Refused(Reason.SUBJECT_ERASED)
         except (IntegrityBroken, EventRefused, KeyUnknown):

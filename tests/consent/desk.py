@@ -28,9 +28,9 @@ class Desk:
         self.ledger = Ledger(self.journal)
         self.told = 0
 
-    def pupil(self, pupil=PUPIL):
+    def pupil(self, pupil=PUPIL, board="board-a"):
         with writing(self.databases.main) as session:
-            session.add(Pupil(id=pupil, board="board-a"))
+            session.add(Pupil(id=pupil, board=board))
         self.keystore.new_key("pupil", pupil)
         return self
 

@@ -21,7 +21,7 @@ from consent.events import Draft, Kind, UnknownEvent
 from consent.ledger import WHO, History, Refusal
 from consent.reasons import Reason
 from consent.rule import Granted, Refused
-from consent.tables import JournalLookup, JournalPart, Pupil
+from consent.tables import JournalBoard, JournalLookup, JournalPart, Pupil
 from consent.terms import Collected, Level, Policy, PolicyKind, Right, Role, Ruling, Section
 from tests.consent.desk import BOARDS, Desk
 from tests.consent.story import HASH, PUPIL, T, who
@@ -260,6 +260,22 @@ def test_an_entry_taken_out_is_noticed(desk):
     assert refused.reason is Reason.LEDGER_INTEGRITY
     assert desk.history().newest_number == 4
     assert desk.refused("GRANT", "g1") is Refusal.LEDGER_INTEGRITY
+
+
+def test_a_board_s_newest_entry_taken_out_is_noticed(quick):
+    """K1: it may have been anybody's, a newer policy too. Another board's is no reason to keep anything."""
+    quick.pupil("robin", "board-c")
+    quick.record("CUSTODY", "s1", subject="robin", holders=["g1"])
+    quick.record("APPLIED", "r1", subject="robin")
+    last = quick.record("GRANT", "g1", subject="robin")
+    with writing(quick.databases.main) as session:
+        session.execute(delete(JournalBoard).where(JournalBoard.board == "board-a", JournalBoard.index == last.index))
+    assert quick.ask(subject="robin")
+    assert quick.ask() == Refused(Reason.LEDGER_INTEGRITY)
+    with reading(quick.databases.main) as session:
+        with pytest.raises(IntegrityBroken, match="numbers 5 to 5"):
+            quick.ledger.policy_of(session, "board-a")
+        assert quick.ledger.policy_of(session, "board-c") is None
 
 
 def test_a_part_that_doesn_t_open_is_noticed(desk):
