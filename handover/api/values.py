@@ -10,8 +10,9 @@ from typing import Any, Final
 from marshmallow import ValidationError, fields, validate
 
 from consent.terms import Section
+from crypto.encoding import SCHOOL as SCHOOL_CODE
 
-SCHOOL: Final = validate.Regexp(r"\A[0-9]{2}[A-Z]{2}[0-9]{2}\Z", error="Six characters: BRIN and vestiging.")
+SCHOOL: Final = validate.Regexp(rf"\A{SCHOOL_CODE}\Z", error="Six characters: BRIN and vestiging.")
 IDENTIFIER: Final = validate.Regexp(r"\A[A-Za-z0-9._-]{1,64}\Z", error="At most 64 letters, digits, dots and dashes.")
 SHA256: Final = validate.Regexp(r"\A[0-9a-f]{64}\Z", error="64 hexadecimal digits.")
 SECTIONS: Final = tuple(str(section) for section in Section)

@@ -5,16 +5,14 @@ from contextlib import contextmanager
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 import click
 
+from consent.terms import AMSTERDAM
 from handover.cli.terminal import InputRefused, answer, as_json
 
 if TYPE_CHECKING:
     from handover.parts import Parts
-
-AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 
 
 class Moment(click.ParamType[datetime]):

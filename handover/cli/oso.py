@@ -6,10 +6,10 @@ from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 import click
 
+from consent.terms import AMSTERDAM
 from handover.cli.terminal import EXISTING, remark
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def read(file: Path, as_json: bool) -> None:
     from handover.dossier import DossierRefused, dump
     from handover.oso import read as read_oso
 
-    today = datetime.now(ZoneInfo("Europe/Amsterdam")).date()
+    today = datetime.now(AMSTERDAM).date()
     try:
         result = read_oso(file.read_bytes(), today)
     except DossierRefused as refused:

@@ -4,11 +4,14 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from crypto.errors import KeyRefused
+from crypto.errors import EncodingRefused, KeyRefused
 from handover.cli.terminal import InputRefused, passphrase
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from consent.terms import Section
+    from crypto.encoding import JSON
     from crypto.keyfile import KeyFile, PublicFile
     from crypto.keys import SignKey
     from crypto.shares import Shares
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from handover.packing import Attachment
 
 KEYS_LIMIT: Final = 1 << 20
+CUSTODY_LIMIT: Final = 1 << 16
 DOSSIER_LIMIT: Final = 512 << 20
 
 
@@ -26,6 +30,27 @@ def read_bytes(path: Path, limit: int) -> bytes:
     if len(data) > limit:
         raise InputRefused(f"{path.name}: longer than {limit} bytes")
     return data
+
+
+def read_object(path: Path, limit: int) -> "dict[str, JSON]":
+    """Read a JSON object that a person has written. What it refuses is told by its place, never by its value."""
+    from crypto.encoding import json_load
+
+    try:
+        value = json_load(read_bytes(path, limit), limit=limit)
+    except EncodingRefused as problem:
+        raise InputRefused(f"{path.name}: {problem}") from None
+    if not isinstance(value, dict):
+        raise InputRefused(f"{path.name}: an object in braces is expected")
+    return value
+
+
+def custody_in(said: "Mapping[str, JSON]", path: Path) -> "dict[str, JSON]":
+    """Take who holds gezag, which stands in a file by itself or in a pupil's registration."""
+    custody = said.get("custody", said)
+    if not isinstance(custody, dict) or not {"holders", "evidence"} <= custody.keys():
+        raise InputRefused(f"{path.name}: the holders and the evidence of custody are expected; see --help")
+    return custody
 
 
 def read_public(path: Path) -> "PublicFile":
@@ -84,8 +109,10 @@ def read_dossier(path: Path) -> tuple["Dossier", tuple[str, ...]]:
 
 def school_code(text: str) -> str:
     """Take BRIN and vestiging, or a BRIN alone, which means vestiging 00."""
+    from consent.terms import is_school
+
     code = text + "00" if re.fullmatch(r"[0-9]{2}[A-Z]{2}", text) else text
-    if re.fullmatch(r"[0-9]{2}[A-Z]{2}[0-9]{2}", code) is None:
+    if not is_school(code):
         raise InputRefused("a school is a BRIN, such as 99AB, with or without the vestiging, such as 99AB00")
     return code
 

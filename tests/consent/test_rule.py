@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from consent.answers import successors
+from consent.answers import restrictions, successors
 from consent.reasons import REMEDIES, Reason
 from consent.rule import Evidence, Granted, Refused, allows, decide
 from consent.terms import EmergencyGround, Ground, PolicyKind, Section
@@ -84,6 +84,16 @@ def test_an_event_that_says_nothing_breaks_nothing_and_authorises_nothing(kind, 
     story.tell(kind.name, "g1", sections=None, versions=None, holders=None, valid_until=None, notice=None, upheld=None)
     asked = {"ask": {"sections": list(Section)}, "policy": {"kind": policy}}
     assert isinstance(answer(asked, story.events), Refused)
+
+
+def test_a_restriction_holds_with_what_is_left_of_it_until_all_of_it_is_lifted():
+    story = Story()
+    whole = story.tell("RESTRICT", "g1", sections=["okr", "lvs"])
+    assert restrictions(story.events) == [whole]
+    story.tell("RESTRICT", "s1", sections=["okr"], withdraws=whole.id)
+    assert restrictions(story.events) == [replace(whole, sections=(Section.LVS,))]
+    story.tell("RESTRICT", "s1", sections=["lvs", "opp"], withdraws=whole.id)
+    assert restrictions(story.events) == []
 
 
 def test_only_a_successor_with_both_codes_says_under_which_one_a_school_goes_on():
