@@ -89,7 +89,10 @@ def test_an_event_that_says_nothing_breaks_nothing_and_authorises_nothing(kind, 
 def test_a_restriction_holds_with_what_is_left_of_it_until_all_of_it_is_lifted():
     story = Story()
     whole = story.tell("RESTRICT", "g1", sections=["okr", "lvs"])
-    assert restrictions(story.events) == [whole]
+    empty = story.tell("RESTRICT", "g1", sections=None)
+    for one in (empty, whole):
+        story.tell("RESTRICT", "s1", sections=None, withdraws=one.id)
+        assert restrictions(story.events) == [whole]
     story.tell("RESTRICT", "s1", sections=["okr"], withdraws=whole.id)
     assert restrictions(story.events) == [replace(whole, sections=(Section.LVS,))]
     story.tell("RESTRICT", "s1", sections=["lvs", "opp"], withdraws=whole.id)
