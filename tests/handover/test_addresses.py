@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from handover.accesslog import Did
-from handover.outbox import TEXTS
+from handover.letters import TEXTS
 from tests import canary
 from tests.faults.overlap import at_once
 from tests.handover.story import PO, Case, Story, later

@@ -12,7 +12,7 @@ from consent.events import Author, Draft, Event, Kind
 from consent.terms import Collected, Level, Role, Section
 from handover.accesslog import Did
 from handover.family import DAY, SAYINGS_A_DAY, told_today
-from handover.outbox import TEXTS, to_the_pupil
+from handover.letters import TEXTS, to_the_pupil
 from handover.tables import BundleSection, Invitation, Transfer
 from tests.handover.story import PO, VO, Case, Story, later
 from tests.handover.test_addresses import SAM, empty, messages
