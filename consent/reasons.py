@@ -80,8 +80,8 @@ REMEDIES: Final[dict[Reason, Remedy]] = {
         "Een klok van onze computers staat verkeerd. Wij zetten de klok goed.",
     ),
     Reason.CUSTODY_UNKNOWN: Remedy(
-        "Check who holds gezag, with evidence, and record it. A check holds for twelve months, and not beyond a loss "
-        "of entries.",
+        "Check who holds gezag, with evidence, and record it (`handover custody state`). A check holds for twelve "
+        "months, and not beyond a loss of entries.",
         "De school moet eerst nagaan wie het gezag over het kind heeft.",
     ),
     Reason.RESTRICTED: Remedy(

@@ -25,7 +25,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "transfer": ("handover.cli.school:transfer", "Open, list and cancel transfers."),
     "season": ("handover.cli.season:season", "List who hasn't answered yet, per class."),
     "paper": ("handover.cli.season:paper", "Take over somebody's answer from paper."),
-    "custody": ("handover.cli.custody:custody", "Record a court's ruling, or a receiver's new code."),
+    "custody": ("handover.cli.custody:custody", "Record who holds gezag, a court's ruling, or a receiver's new code."),
     "proposal": ("handover.cli.proposal:proposal", "See what waits for a second person of the school."),
     "hold": ("handover.cli.hold:hold", "Hold a pupil's data back from destruction."),
     "emergency": ("handover.cli.emergency:emergency", "Release in an emergency: by two, and briefly."),

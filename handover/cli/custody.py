@@ -1,4 +1,4 @@
-"""`handover custody`: what others decided about who speaks, and for which school it counts."""
+"""`handover custody`: who speaks for a pupil, by gezag or by a court, and for which school it counts."""
 
 import hashlib
 from datetime import UTC, datetime
@@ -8,8 +8,8 @@ import click
 
 from consent.terms import Section
 from handover.cli import proposal
-from handover.cli.reading import school_code, section_names
-from handover.cli.school import Desk, at_desk
+from handover.cli.reading import CUSTODY_LIMIT, custody_in, read_object, school_code, section_names
+from handover.cli.school import Desk, at_desk, tell
 from handover.cli.terminal import EXISTING, answer, as_json
 
 DAY = click.DateTime(["%Y-%m-%d"])
@@ -17,7 +17,33 @@ DAY = click.DateTime(["%Y-%m-%d"])
 
 @click.group()
 def custody() -> None:
-    """Record what a court decided, or that a receiver goes on under another code (principal)."""
+    """Record who holds gezag, what a court decided, or that a receiver goes on under another code."""
+
+
+@custody.command()
+@click.argument("pupil")
+@click.argument("file", type=EXISTING)
+@click.option("--second", metavar="STAFF", help="Who else of the staff saw the evidence, where two are needed.")
+@as_json
+@at_desk
+def state(desk: Desk, pupil: str, file: Path, second: str | None, as_json: bool) -> None:
+    """Record who holds gezag over PUPIL from now on, checked with evidence, and how they are reached.
+
+    It is needed anew when something changes, an address too, after twelve months, and when entries of the service were
+    lost. Everybody is written to, also who is left out. FILE is JSON:
+
+    \b
+    {"holders": [
+       {"person": "3f0c...", "name": "Sanne Voorbeeld", "mail": "sanne@gezin.example", "role": "guardian"}],
+     "evidence": {"kind": "gezagsregister", "date": "2026-11-20", "staff": "s-1"}}
+
+    `person` is the id that `handover transfer pupil` and this command print: whoever is named without it is new.
+    A role is guardian, voogd or gi; evidence is gezagsregister, court_order, deed or joint_statement. A pupil of 16 or
+    older needs `pupil_mail` beside the holders. A file for `handover transfer pupil` is taken too, for its `custody`.
+    """
+    stated = custody_in(read_object(file, CUSTODY_LIMIT), file)
+    with desk.client() as client:
+        tell(client.set_custody(pupil, stated, second), "pupil", as_json=as_json)
 
 
 @custody.command()

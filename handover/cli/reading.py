@@ -39,9 +39,9 @@ def read_object(path: Path, limit: int) -> "dict[str, JSON]":
     try:
         value = json_load(read_bytes(path, limit), limit=limit)
     except EncodingRefused as problem:
-        raise InputRefused(f"{path.name}: {problem}") from None
+        raise InputRefused(f"{path.name}: {problem}; see --help") from None
     if not isinstance(value, dict):
-        raise InputRefused(f"{path.name}: an object in braces is expected")
+        raise InputRefused(f"{path.name}: an object in braces is expected; see --help")
     return value
 
 

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 import click
 
 from consent.terms import Purpose, Route, Section
-from handover.cli.reading import read_bytes, read_keyfile, school_code, section_names
+from handover.cli.reading import CUSTODY_LIMIT, custody_in, read_keyfile, read_object, school_code, section_names
 from handover.cli.terminal import EXISTING, FOLDER, InputRefused, answer, as_json, progress
 from handover.roles import Role
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from crypto.checkpoint import Checkpoint
     from crypto.encoding import JSON
     from handover.client import Client
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
 C = TypeVar("C", bound="Client")
 P = ParamSpec("P")
 R = TypeVar("R")
-PUPIL_LIMIT = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,28 +132,38 @@ def transfer() -> None:
 @as_json
 @at_desk
 def pupil(desk: Desk, file: Path, as_json: bool) -> None:
-    """Register a pupil of one's own board, from a JSON file: number, first_name, birth_date, custody.
+    """Register a pupil of one's own board.
 
-    A file and not options: a child's name doesn't belong in the shell's history.
+    From a file and not from options: a child's name doesn't belong in the shell's history. FILE is JSON:
+
+    \b
+    {"number": "L-2042", "first_name": "Noor", "birth_date": "2014-03-14",
+     "custody": {"holders": [
+         {"name": "Sanne Voorbeeld", "mail": "sanne@gezin.example", "role": "guardian"}],
+       "evidence": {"kind": "gezagsregister", "date": "2026-11-20", "staff": "s-1"}}}
+
+    `number` is the board's own, never a BSN. `custody` is as `handover custody state --help` explains.
     """
+    number, first_name, born, custody = _registration(file)
+    with desk.client() as client:
+        made = client.new_pupil(number, first_name, born, custody)
+    tell(made, "pupil", as_json=as_json)
+
+
+def _registration(file: Path) -> "tuple[str, str, date, dict[str, JSON]]":
     from datetime import date
 
-    from crypto.encoding import json_load, record, text
+    from crypto.encoding import record, text
     from crypto.errors import EncodingRefused
 
     try:
-        value = json_load(read_bytes(file, PUPIL_LIMIT), limit=PUPIL_LIMIT)
-        said = record(value, "number", "first_name", "birth_date", "custody")
-        number, first_name, born = (
-            text(said["number"]),
-            text(said["first_name"]),
-            date.fromisoformat(text(said["birth_date"])),
-        )
-    except (EncodingRefused, ValueError) as problem:
-        raise InputRefused(f"{file.name}: not a pupil's registration ({type(problem).__name__})") from None
-    with desk.client() as client:
-        made = client.new_pupil(number, first_name, born, said["custody"])
-    _show(made, "pupil", as_json=as_json)
+        said = record(read_object(file, CUSTODY_LIMIT), "number", "first_name", "birth_date", "custody")
+        number, first_name, born = (text(said[name]) for name in ("number", "first_name", "birth_date"))
+        return number, first_name, date.fromisoformat(born), custody_in(said, file)
+    except EncodingRefused as problem:
+        raise InputRefused(f"{file.name}: {problem}; see --help") from None
+    except ValueError:
+        raise InputRefused(f"{file.name}: birth_date is no day such as 2014-03-14") from None
 
 
 @transfer.command("group")
@@ -185,7 +196,7 @@ def new(desk: Desk, pupil_id: str, receiver: str, route: str, purpose: str, sect
     names = [section for section in Section if section in wanted]
     with desk.client() as client:
         made = client.new_transfer(pupil_id, school_code(receiver), route, purpose, names)
-    _show(made, "transfer", as_json=as_json)
+    tell(made, "transfer", as_json=as_json)
 
 
 @transfer.command("list")
@@ -203,7 +214,7 @@ def list_(desk: Desk, as_json: bool) -> None:
 def cancel(desk: Desk, transfer_id: str, as_json: bool) -> None:
     """Cancel a transfer. A wrong receiver is cancelled, never redirected."""
     with desk.client() as client:
-        _show(client.cancel(transfer_id), "state", as_json=as_json)
+        tell(client.cancel(transfer_id), "state", as_json=as_json)
 
 
 @transfer.command("invite")
@@ -214,7 +225,7 @@ def cancel(desk: Desk, transfer_id: str, as_json: bool) -> None:
 def invite(desk: Desk, transfer_id: str, person: str, as_json: bool) -> None:
     """Invite somebody who may speak for the pupil. The link goes to that person alone."""
     with desk.client() as client:
-        _show(client.invite(transfer_id, person), "person", as_json=as_json)
+        tell(client.invite(transfer_id, person), "person", as_json=as_json)
 
 
 @transfer.command("apply")
@@ -255,7 +266,7 @@ def send(desk: Desk, transfer_id: str, bundle: Path, shares: Path, as_json: bool
     with desk.client() as client, progress("sending", bundle.stat().st_size) as done:
         directory, now = desk.directory(client), datetime.now(UTC)
         told = send_bundle(client, directory, transfer_id, bundle, shares, keyfile=desk.keyfile, now=now, progress=done)
-    _show(told, "bundle", as_json=as_json)
+    tell(told, "bundle", as_json=as_json)
 
 
 @click.command()
@@ -337,6 +348,16 @@ def _decision(said: "JSON") -> str:
     return "granted" if said.get("granted") is True else str(said.get("reason"))
 
 
-def _show(value: "dict[str, JSON]", name: str, *, as_json: bool) -> None:
-    lines = [f"{value.get(name)}"] + [f"{key}: {told}" for key, told in value.items() if key != name]
+def tell(value: "dict[str, JSON]", name: str, *, as_json: bool) -> None:
+    """Print what the service answered: first the one value that the next command asks for, then the rest by name."""
+    lines = [f"{value.get(name)}"]
+    for key, told in value.items():
+        if isinstance(told, list):
+            lines += [f"{key}:", *(f"  {_row(each)}" for each in told)]
+        elif key != name and told is not None:
+            lines.append(f"{key}: {told}")
     answer(value, "\n".join(lines), as_json=as_json)
+
+
+def _row(value: "JSON") -> str:
+    return "  ".join(map(str, value.values())) if isinstance(value, dict) else str(value)

@@ -23,6 +23,7 @@ SENT = ROW | {
     "waiting_for": ["g-1", "g-2"],
     "proposals": ["p-1", "p-2"],
 }
+CUSTODY = {"holders": [], "evidence": {"kind": "gezagsregister", "date": "2026-11-20", "staff": "s-1"}}
 
 
 @dataclass
@@ -74,19 +75,24 @@ def test_a_command_asks_the_service_once_and_signed(
 
 
 def test_a_pupil_is_registered_from_a_file_and_not_from_options(at: School) -> None:
-    pupil = {"number": "17", "first_name": "Quirijntje", "birth_date": "2014-03-02", "custody": {"holders": []}}
+    pupil = {"number": "17", "first_name": "Quirijntje", "birth_date": "2014-03-02", "custody": CUSTODY}
     written(at.desk.path("p.json"), pupil)  # type: ignore[arg-type]
-    at.service.answer = lambda asked: as_json({"pupil": "p-1", "persons": []})
-    assert at.call("transfer", "pupil", "p.json").out.splitlines()[0] == "p-1"
+    persons = [{"person": "g-1", "role": "guardian"}]
+    at.service.answer = lambda asked: as_json({"pupil": "p-1", "persons": persons, "other": None})
+    assert at.call("transfer", "pupil", "p.json").out == "p-1\npersons:\n  g-1  guardian\n"
     assert at.service.asked[0].json == pupil
 
 
-@pytest.mark.parametrize("change", [{"birth_date": "2 maart"}, {"number": 17}, {"bsn": "1"}])
+@pytest.mark.parametrize(
+    "change",
+    [{"birth_date": "2 maart"}, {"birth_date": "2014-02-30"}, {"number": 17}, {"bsn": "1"}, {"custody": []}],
+)
 def test_what_is_no_registration_is_refused_without_a_word_of_it(at: School, change: dict[str, object]) -> None:
-    pupil = {"number": "17", "first_name": "Quirijntje", "birth_date": "2014-03-02", "custody": {}} | change
+    pupil = {"number": "17", "first_name": "Quirijntje", "birth_date": "2014-03-02", "custody": CUSTODY} | change
     written(at.desk.path("p.json"), pupil)  # type: ignore[arg-type]
     ran = at.call("transfer", "pupil", "p.json")
     assert (ran.code, at.service.asked) == (2, [])
+    assert ran.err.startswith("handover: p.json: ")
     assert "Quirijntje" not in ran.err
     assert "maart" not in ran.err
 
