@@ -10,17 +10,19 @@ from consent.terms import Purpose, Route
 from handover.cli.reading import (
     attachment,
     read_dossier,
-    read_keyfile,
     read_public,
     read_shares,
     section_names,
+    unlocking,
 )
 from handover.cli.terminal import EXISTING, NEW, InputRefused, answer, as_json, progress, remark
 
 if TYPE_CHECKING:
+    from consent.terms import Section
     from crypto.manifest import Core
     from handover.opening import OpenedFolder
     from handover.packing import Packed
+    from handover.versions import Source
 
 
 @click.command()
@@ -52,41 +54,50 @@ def pack(
 
     What the law forbids to travel is left out and listed; that can't be overruled.
     """
-    from handover.certifying import seal_epoch
-    from handover.packing import EVERYTHING, Order
-    from handover.packing import pack as pack_dossier
-    from handover.versions import File, Source, remember_source
-
     if out.absolute() == shares.absolute():
         raise InputRefused("--out and --shares name the same file")
-    only = EVERYTHING if sections is None else section_names(sections)
-    attachments = [attachment(text) for text in attach]
-    seen = tuple((str(attached.section), File.seen(attached.path)) for attached in attachments)
-    source = Source(File.seen(dossier), seen, None if sections is None else tuple(sorted(only)))
+    only = None if sections is None else section_names(sections)
+    attached = [attachment(text) for text in attach]
+    sender = unlocking(keyfile)
+
+    # Only now: most of what these import is there before the key file has opened.
+    from handover.certifying import seal_epoch
+    from handover.packing import EVERYTHING, Attachment, Order
+    from handover.packing import pack as pack_dossier
+    from handover.versions import remember_source
+
+    source = _source(dossier, attached, only) if transfer else None
     content, warnings = read_dossier(dossier)
     receiver = read_public(recipient)
-    sender = read_keyfile(keyfile)
-    total = dossier.stat().st_size + sum(attached.path.stat().st_size for attached in attachments)
+    total = dossier.stat().st_size + sum(path.stat().st_size for _, path in attached)
     with progress("packing", total) as done:
         packed = pack_dossier(
             content,
-            attachments,
+            [Attachment(section, path) for section, path in attached],
             keyfile=keyfile,
-            sender=sender,
+            sender=sender(),
             recipient=receiver,
             epoch=seal_epoch(receiver),
             out=out,
             shares=shares,
             now=datetime.now(UTC),
             order=Order(transfer, purpose or "", route or ""),
-            only=only,
+            only=EVERYTHING if only is None else only,
             progress=done,
         )
-    if transfer:
+    if source:
         remember_source(keyfile, transfer, source, datetime.now(UTC))
     for warning in warnings:
         remark(f"warning: {warning}")
     _tell_packed(packed, out, shares, receiver.fingerprint, as_json=as_json)
+
+
+def _source(dossier: Path, attached: "list[tuple[Section, Path]]", only: "frozenset[Section] | None") -> "Source":
+    """Look at what is packed as it is now, to tell later whether it still is."""
+    from handover.versions import File, Source
+
+    seen = tuple((str(section), File.seen(path)) for section, path in attached)
+    return Source(File.seen(dossier), seen, None if only is None else tuple(sorted(only)))
 
 
 def _tell_packed(packed: "Packed", out: Path, shares: Path, fingerprint: str, *, as_json: bool) -> None:
@@ -126,12 +137,13 @@ def open_(bundle: Path, keyfile: Path, sender: Path, shares: Path, out: Path, as
 
     The folder gets dossier.json, every document as a file, and index.html to read.
     """
+    parts, public = read_shares(shares), read_public(sender)
+    key = unlocking(keyfile)
+
     from handover.opening import open_bundle
 
-    parts, public = read_shares(shares), read_public(sender)
-    key = read_keyfile(keyfile)
     with bundle.open("rb") as stream, progress("opening", 2 * bundle.stat().st_size) as done:
-        opened = open_bundle(stream, key=key, sender=public, shares=parts, out=out, progress=done)
+        opened = open_bundle(stream, key=key(), sender=public, shares=parts, out=out, progress=done)
     tell_opened(opened, out, as_json=as_json)
 
 

@@ -1,6 +1,7 @@
 """Reading what a command is given: key files, dossiers, shares, attachments."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from crypto.keys import SignKey
     from crypto.shares import Shares
     from handover.dossier import Dossier
-    from handover.packing import Attachment
 
 KEYS_LIMIT: Final = 1 << 20
 CUSTODY_LIMIT: Final = 1 << 16
@@ -87,6 +87,37 @@ def read_keyfile(path: Path) -> "KeyFile":
     return parse_private(data, passphrase(path))
 
 
+def unlocking(path: Path) -> Callable[[], "KeyFile"]:
+    """Begin to open a KEYFILE in a thread of its own; gives what waits for it, and raises what `read_keyfile` does.
+
+    Making a key of a passphrase takes long on purpose. It lets go of the interpreter's lock, so that a command can
+    import and read the rest meanwhile.
+    """
+    from threading import Thread
+
+    from crypto.keyfile import parse_private
+
+    data, phrase = read_bytes(path, KEYS_LIMIT), passphrase(path)
+    opened: list[KeyFile | Exception] = []
+
+    def unlock() -> None:
+        try:
+            opened.append(parse_private(data, phrase))
+        except Exception as error:  # the one who waits is told
+            opened.append(error)
+
+    def wait() -> "KeyFile":
+        thread.join()
+        (found,) = opened
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    thread = Thread(target=unlock)
+    thread.start()
+    return wait
+
+
 def read_shares(path: Path) -> "Shares":
     """Read a SHARES.json."""
     from crypto.shares import SHARES_LIMIT, parse_shares
@@ -127,13 +158,12 @@ def section_names(text: str) -> "frozenset[Section]":
     return frozenset(map(Section, names))
 
 
-def attachment(text: str) -> "Attachment":
+def attachment(text: str) -> "tuple[Section, Path]":
     """Take FILE, which goes to `reports`, or SECTION=FILE."""
     from consent.terms import Section
-    from handover.packing import Attachment
 
     name, _, rest = text.partition("=")
     section, path = (Section(name), Path(rest)) if name in tuple(Section) and rest else (Section.REPORTS, Path(text))
     if not path.is_file():
         raise InputRefused(f"{path.name}: there is no such file to attach")
-    return Attachment(section, path)
+    return section, path
