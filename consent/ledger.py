@@ -89,6 +89,11 @@ class History:
         """Return the events of a schema version that is understood."""
         return tuple(event for event in self.events if isinstance(event, Event))
 
+    @property
+    def whole(self) -> bool:
+        """Tell whether there are as many events as were numbered."""
+        return len(self.events) == self.newest_number
+
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
@@ -130,7 +135,7 @@ class Ledger:
                 terms=terms,
                 boards=boards,
                 sections=tuple(map(str, draft.sections or ())),
-                ground=draft.ground and str(draft.ground),
+                ground=None if draft.ground is None else str(draft.ground),
                 numbered=draft.subject is not None,
                 school=_school(draft.by),
                 told=told or {},
@@ -147,9 +152,12 @@ class Ledger:
             Destroyed: the pupil was erased.
             KeyUnknown: there is no such pupil.
         """
-        events = tuple(_event(opened) for opened in self.journal.of_pupil(session, pupil, BOOK))
-        newest = max((event.number for event in events), default=0)
-        return History(events, max(newest, self.journal.newest_number(session, pupil)))
+        return self._history(session, pupil, self.journal.of_pupil(session, pupil, BOOK))
+
+    def _history(self, session: Session, pupil: str, entries: Sequence[Opened]) -> History:
+        events = tuple(map(_event, entries))
+        numbers = [event.number for event in events]
+        return History(events, max([self.journal.newest_number(session, pupil), *numbers]))
 
     def histories(self, session: Session, pupils: Collection[str]) -> dict[str, History | None]:
         """Read the events of several pupils at once.
@@ -163,12 +171,10 @@ class Ledger:
         if entries is None:
             return None
         try:
-            events = tuple(map(_event, entries))
+            history = self._history(session, pupil, entries)
         except EventRefused:
             return None
-        newest = max((event.number for event in events), default=0)
-        whole = len(events) == max(newest, self.journal.newest_number(session, pupil))
-        return History(events, newest) if whole else None
+        return history if history.whole else None
 
     def ask(self, act: Act, question: Question, policy: Policy) -> Granted | Refused:
         """Put a question to the rule, within an act that holds the pupil's lock.
@@ -217,7 +223,7 @@ class Ledger:
             history = self.history(session, pupil)
         except (IntegrityBroken, EventRefused):
             raise RecordRefused(Refusal.LEDGER_INTEGRITY.name) from None
-        if len(history.events) != history.newest_number:
+        if not history.whole:
             raise RecordRefused(Refusal.LEDGER_INTEGRITY.name)
         return history
 

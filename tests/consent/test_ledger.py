@@ -188,13 +188,15 @@ def test_several_pupils_events_are_read_at_once(quick):
     tagged(quick, others.index, quick.keystore.tag("pupil", "mixed"))
     with quick.journal.act(pupil="gone") as act:
         quick.journal.erase(act, "gone", EntryActor("service", "sweep"), BOARDS)
-    found = quick.histories(PUPIL, "broken", "short", "mixed", "whole", "gone")
+    quick.pupil("new")
+    found = quick.histories(PUPIL, "broken", "short", "mixed", "whole", "gone", "new")
     assert found == {
         PUPIL: quick.history(),
         "broken": None,
         "short": None,
         "mixed": None,
         "whole": quick.history("whole"),
+        "new": History((), 0),
     }
 
 
@@ -301,7 +303,10 @@ def append_raw(desk, type_, terms, details=None, pupil=PUPIL):
 
 def test_an_entry_of_a_later_version_is_kept_and_refuses(quick):
     append_raw(quick, 99, {"v": 2})
-    assert isinstance(quick.history().events[-1], UnknownEvent)
+    unknown = quick.history().events[-1]
+    assert isinstance(unknown, UnknownEvent)
+    with reading(quick.databases.main) as session, pytest.raises(IntegrityBroken, match="not a policy"):
+        quick.ledger.policy_at(session, unknown.index)
     assert len(quick.history().known) == 2
     refused = quick.ask()
     assert isinstance(refused, Refused)

@@ -33,7 +33,7 @@ TESTS = {
     "consent/case.py": RULE,
     "consent/answers.py": RULE,
     "consent/guardians.py": ["tests/consent/test_guardians.py", RULE[0], "tests/consent/test_ledger.py"],
-    "consent/ledger.py": ["tests/consent/test_ledger.py"],
+    "consent/ledger.py": ["tests/consent/test_ledger.py", "tests/consent/test_signed.py"],
     "consent/marks.py": NUMBERS,
     "consent/numbers.py": NUMBERS,
     "consent/act.py": [*NUMBERS, JOURNAL[0]],
