@@ -6,7 +6,7 @@ shares, then the ciphertext, then the leaf that says it is done. What somebody h
 out of reach of every release, until a sweep finds nobody holding it any more.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import BinaryIO, Final, cast
@@ -14,15 +14,16 @@ from typing import BinaryIO, Final, cast
 from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
-from consent.answers import Scope
 from consent.db import reading
+from consent.errors import IntegrityBroken
 from consent.events import Kind
 from consent.journal import Act, Entry
 from consent.rule import Question
 from consent.tables import core
-from consent.terms import Purpose, Route, Section
+from consent.terms import Section
 from crypto.bundle import Reader
 from crypto.encoding import JSON, b64
+from crypto.errors import CryptoError
 from crypto.manifest import Core, check_share, parse_manifest
 from crypto.shares import SHARES_LIMIT, parse_shares
 from handover.accesslog import BOOK, SERVICE, Did, record, staff
@@ -35,7 +36,7 @@ from handover.people import contacts
 from handover.retention import Kept, held_back
 from handover.schools import CLOCK_TOLERANCE, keylog_state
 from handover.tables import Bundle, BundleSection, Release, Transfer
-from handover.transfers import boards_of, of_side, still_open
+from handover.transfers import boards_of, of_side, purpose_of, route_of, scope_of, still_open, transfers_of
 
 LARGEST: Final = 1 << 30
 """Bytes of an upload at most."""
@@ -127,18 +128,22 @@ def newest(session: Session, transfer: str) -> Bundle | None:
     return session.scalar(select(Bundle).where(Bundle.transfer == transfer).order_by(Bundle.number.desc()).limit(1))
 
 
-def transfers_of(session: Session, bundles: Collection[str]) -> dict[str, Transfer]:
-    """Give the transfers that bundles belong to."""
-    wanted = select(Bundle.id, Transfer).join(Transfer, Transfer.id == Bundle.transfer).where(Bundle.id.in_(bundles))
-    found = session.execute(wanted).all()
-    return {row[0]: row[1] for row in found}
-
-
 def versions_of(bundle: Bundle | None) -> dict[Section, str]:
     """Give the version ids that a bundle names for its sections."""
     if bundle is None:
         return {}
-    return {Section(name): b64(version) for name, version in parse_manifest(bundle.manifest).core.versions.items()}
+    return {Section(name): b64(version) for name, version in core_of(bundle).versions.items()}
+
+
+def core_of(bundle: Bundle) -> Core:
+    """Give what a bundle's manifest says; raises `IntegrityBroken` where the row holds another than was taken in."""
+    try:
+        core = parse_manifest(bundle.manifest).core
+    except CryptoError:
+        raise IntegrityBroken("a bundle's manifest isn't as it was taken in") from None
+    if b64(core.bundle) != bundle.id:
+        raise IntegrityBroken("a bundle's manifest is another bundle's")
+    return core
 
 
 def handed_out(session: Session, transfer: str) -> set[Section]:
@@ -149,19 +154,14 @@ def handed_out(session: Session, transfer: str) -> set[Section]:
     return {Section(name) for row in rows for name in row.sections.split(",")}
 
 
-def scope_of(transfer: Transfer) -> Scope:
-    """Give a transfer as the ledger's events name it."""
-    return Scope(transfer.sender, transfer.receiver, Purpose(transfer.purpose))
-
-
 def question_of(transfer: Transfer, bundle: Bundle | None, sections: tuple[Section, ...]) -> Question:
     """Write the question that the consent rule answers about a transfer."""
     return Question(
         subject=transfer.pupil,
         sender=transfer.sender,
         receiver=transfer.receiver,
-        purpose=Purpose(transfer.purpose),
-        route=Route(transfer.route),
+        purpose=purpose_of(transfer),
+        route=route_of(transfer),
         sections=sections,
         versions=versions_of(bundle),
     )

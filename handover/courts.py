@@ -16,7 +16,7 @@ from consent.events import Author, Draft, Event, Kind
 from consent.fields import print_time, read_time
 from consent.guardians import AMSTERDAM, family
 from consent.journal import Act
-from consent.terms import Ground, Level, Purpose, Role, Section
+from consent.terms import Ground, Level, Role, Section
 from crypto.encoding import JSON
 from handover import proposals
 from handover.dpos import mails_of
@@ -29,7 +29,7 @@ from handover.proposals import Confirmed, Wanted
 from handover.proposed import Matter, Proposed
 from handover.question import requirements, until
 from handover.tables import Transfer
-from handover.transfers import boards_of, of_side, policy_of, pupil_of, still_open, time
+from handover.transfers import boards_of, of_side, policy_of, pupil_of, purpose_of, still_open, time
 
 COURTS: Final[dict[str, str]] = {
     "RBAMS": "Rechtbank Amsterdam",
@@ -84,7 +84,7 @@ def take_down(parts: Parts, act: Act, caller: Caller, proposed: Proposed) -> Con
         subject=row.pupil,
         sender=row.sender,
         receiver=row.receiver,
-        purpose=Purpose(row.purpose),
+        purpose=purpose_of(row),
         sections=tuple(map(Section, said["sections"])),
         stands_for=said["stands_for"],
         valid_until=read_time(said["until"]) if said["until"] else until(row),

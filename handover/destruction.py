@@ -25,7 +25,7 @@ from consent.terms import Section
 from crypto.encoding import JSON
 from handover import outbox
 from handover.accesslog import SERVICE, Did, record
-from handover.bundles import Doomed, mark, scope_of, shred, transfers_of
+from handover.bundles import Doomed, mark, shred
 from handover.erasure import contact_keys, erase, finish, forget_transfers
 from handover.leases import busy
 from handover.overdue import Due, live_of, still, withdrawn_sections
@@ -33,7 +33,7 @@ from handover.parts import Parts
 from handover.people import CONTACT
 from handover.retention import HeldBy, Kept, held_back
 from handover.tables import Bundle, BundleSection, Message, Person, Transfer
-from handover.transfers import boards_of
+from handover.transfers import boards_of, scope_of, transfers_of
 
 BUNDLES: Final = frozenset(
     {

@@ -14,7 +14,7 @@ from consent.db import reading
 from consent.events import Draft, Event, Kind
 from consent.fields import print_time, read_time
 from consent.journal import Act
-from consent.terms import EMERGENCY_LASTS, EmergencyGround, Ground, Purpose, Section
+from consent.terms import EMERGENCY_LASTS, EmergencyGround, Ground, Section
 from crypto.encoding import JSON
 from handover import proposals
 from handover.accesslog import Did, record, staff
@@ -29,7 +29,7 @@ from handover.proposals import Confirmed, Wanted
 from handover.proposed import Matter, Proposed
 from handover.roles import Role
 from handover.tables import Transfer
-from handover.transfers import boards_of, of_side, pupil_of, sections_of, still_open, time
+from handover.transfers import boards_of, of_side, pupil_of, purpose_of, sections_of, still_open, time
 from handover.words import keep_words, read_words
 
 
@@ -78,7 +78,7 @@ def begin(parts: Parts, act: Act, caller: Caller, proposed: Proposed) -> Confirm
         subject=row.pupil,
         sender=row.sender,
         receiver=row.receiver,
-        purpose=Purpose(row.purpose),
+        purpose=purpose_of(row),
         sections=tuple(map(Section, said["sections"])),
         emergency=EmergencyGround(said["emergency"]),
         second=proposed.by,
@@ -126,7 +126,7 @@ def end(parts: Parts, caller: Caller, once: Once, transfer: str, event: str) -> 
             subject=row.pupil,
             sender=row.sender,
             receiver=row.receiver,
-            purpose=Purpose(row.purpose),
+            purpose=purpose_of(row),
             sections=found.sections,
             withdraws=event,
         )

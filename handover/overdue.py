@@ -27,11 +27,11 @@ from consent.tables import JournalLookup, Pupil
 from consent.terms import Section
 from handover.accesslog import BOOK, Did
 from handover.blobs import made_before
-from handover.bundles import question_of, scope_of
+from handover.bundles import question_of
 from handover.parts import Parts
 from handover.retention import Kept, before, due, withdrawn_since, year_over
 from handover.tables import Bundle, BundleSection, Person, Release, Transfer
-from handover.transfers import policy_of
+from handover.transfers import policy_of, scope_of
 
 Rows: TypeAlias = "Select[*tuple[Any, ...]]"
 """Candidates: id, pupil, and what the term counts from where that stands in clear."""

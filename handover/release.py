@@ -5,6 +5,7 @@
 (1) The school is the receiver of this transfer. What isn't there and what isn't theirs get the same answer; the door
     counts either per school and writes it down as an ATTEMPT (`handover.attempts`), and no pupil is locked.
 (2) The school's keys and then the pupil are locked; only then are the clock and the ledger's events read.
+    A transfer or a manifest that isn't as the journal or its sender wrote it is judged by nothing: LEDGER_INTEGRITY.
 (3) The consent rule (`consent.rule`) grants this sender, receiver, purpose and exactly these sections.
 (4) The transfer is open; its newest bundle is sealed to the receiver's current key and hasn't expired; and the key
     store still has the share of every section asked.
@@ -26,16 +27,17 @@ from typing import Final
 from sqlalchemy import select, update
 
 from consent.db import reading
+from consent.errors import IntegrityBroken
 from consent.journal import Act
+from consent.reasons import Reason
 from consent.rule import Evidence, Refused
-from consent.terms import Section
+from consent.terms import Purpose, Section
 from crypto.bundle import write_container
 from crypto.checkpoint import parse_receipt
 from crypto.encoding import Printable, b64, canon
-from crypto.manifest import parse_manifest
 from crypto.sign import sign
 from handover.accesslog import SERVICE, Did, record, staff
-from handover.bundles import finish_shredding, free_sections, newest, question_of, start_shredding
+from handover.bundles import core_of, finish_shredding, free_sections, newest, question_of, start_shredding
 from handover.errors import NotTheirs, RequestRefused
 from handover.freezing import FROZEN, is_frozen
 from handover.parts import Caller, Parts
@@ -114,7 +116,10 @@ def _decide(
     """(0b), (3), (4): give what authorises the sections, and what can be sent or what keeps it here."""
     if is_frozen(parts):  # (0b)
         return (), Withheld(FROZEN)
-    asked, policy = question_of(transfer, bundle, sections), policy_of(parts, act.session, transfer)
+    try:
+        asked, policy = question_of(transfer, bundle, sections), policy_of(parts, act.session, transfer)
+    except IntegrityBroken:
+        return (), Withheld(Reason.LEDGER_INTEGRITY.name)
     decision = parts.ledger.ask(act, asked, policy)  # (3)
     if isinstance(decision, Refused):
         return (), Withheld(decision.reason.name)
@@ -135,7 +140,7 @@ def _ready(
     """(4) Give what can be sent of a bundle, or say what keeps it here."""
     if bundle.expires_at <= act.now:
         return Withheld("BUNDLE_EXPIRED")
-    signer = parse_manifest(bundle.manifest).core.sender.kid
+    signer = core_of(bundle).sender.kid
     if signer in parts.register.log(act.session).revoked(transfer.sender, "sign"):
         return Withheld("KEY_REVOKED")
     key = parts.register.current(act.session, transfer.receiver, "seal", act.now)
@@ -171,7 +176,7 @@ def _log(
             "role": str(caller.role),
             "transfer": transfer.id,
             "bundle": bundle.id if bundle else None,
-            "purpose": transfer.purpose,
+            "purpose": transfer.purpose if transfer.purpose in tuple(Purpose) else None,
             "sections": [str(name) for name in sections],
             "evidence": [
                 {

@@ -5,13 +5,15 @@ stored here: it is asked of the ledger each time.
 """
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Literal
 
 from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
+from consent.answers import Scope
 from consent.db import reading
 from consent.errors import IntegrityBroken
 from consent.events import Draft, Kind
@@ -24,14 +26,47 @@ from handover.errors import NotTheirs, RequestRefused
 from handover.idempotency import Answer, Once, carry_out
 from handover.parts import Caller, Parts
 from handover.people import own_pupil, staff_actor
-from handover.tables import Release, School, Transfer
+from handover.tables import Bundle, Release, School, Transfer
 
 PAGE = 50
 
 
 def sections_of(transfer: Transfer) -> tuple[Section, ...]:
-    """Give the sections that the sender wants to send, in order."""
-    return tuple(Section(name) for name in transfer.sections.split(","))
+    """Give the sections that the sender wants to send, in order; raises `IntegrityBroken` where a row names others."""
+    with _as_written(transfer):
+        return tuple(Section(name) for name in transfer.sections.split(","))
+
+
+def purpose_of(transfer: Transfer) -> Purpose:
+    """Give what a transfer is for; raises `IntegrityBroken` where a row says what no transfer is for."""
+    with _as_written(transfer):
+        return Purpose(transfer.purpose)
+
+
+def route_of(transfer: Transfer) -> Route:
+    """Give the route of a transfer; raises `IntegrityBroken` where a row names none."""
+    with _as_written(transfer):
+        return Route(transfer.route)
+
+
+@contextmanager
+def _as_written(transfer: Transfer) -> Iterator[None]:
+    try:
+        yield
+    except ValueError:
+        raise IntegrityBroken("the transfer isn't as it was opened", transfer.entry) from None
+
+
+def scope_of(transfer: Transfer) -> Scope:
+    """Give a transfer as the ledger's events name it."""
+    return Scope(transfer.sender, transfer.receiver, purpose_of(transfer))
+
+
+def transfers_of(session: Session, bundles: Collection[str]) -> dict[str, Transfer]:
+    """Give the transfers that bundles belong to."""
+    wanted = select(Bundle.id, Transfer).join(Transfer, Transfer.id == Bundle.transfer).where(Bundle.id.in_(bundles))
+    found = session.execute(wanted).all()
+    return {row[0]: row[1] for row in found}
 
 
 def policy_of(parts: Parts, session: Session, transfer: Transfer) -> Policy:
@@ -182,7 +217,7 @@ def invoke_law(parts: Parts, caller: Caller, once: Once, transfer: str, sections
     def work(act: Act) -> Answer | RequestRefused:
         row = still_open(of_side(act.session, caller, transfer, "sender"))
         kind, asked = policy_of(parts, act.session, row).kind, [name for name in Section if name in sections]
-        cells = {name: ground(kind, Route(row.route), Purpose(row.purpose), name) for name in asked}
+        cells = {name: ground(kind, route_of(row), purpose_of(row), name) for name in asked}
         sent = sections_of(row)
         wrong = [name for name, cell in cells.items() if cell.ground is not Ground.STATUTORY or name not in sent]
         if wrong:
@@ -200,7 +235,7 @@ def invoke_law(parts: Parts, caller: Caller, once: Once, transfer: str, sections
                     subject=row.pupil,
                     sender=row.sender,
                     receiver=row.receiver,
-                    purpose=Purpose(row.purpose),
+                    purpose=purpose_of(row),
                     sections=(name,),
                     article=cell.source,
                 ),
