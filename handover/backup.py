@@ -9,7 +9,7 @@ hold.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,7 +25,7 @@ from consent.tables import Epoch, Shipped
 from crypto.checkpoint import parse_checkpoint
 from crypto.encoding import Printable, canon, integer, parse, record, text
 from crypto.errors import CheckpointRefused, EncodingRefused
-from crypto.files import locked, partial_of, write_private
+from crypto.files import locked, partial_of, replace_private, write_private
 from handover import epochs
 from handover.copying import Kind, kind_of, snapshot
 from handover.errors import HandoverError
@@ -33,6 +33,9 @@ from handover.freezing import is_frozen
 from handover.parts import Parts
 
 WHAT: Final = ("main", "keys")
+CONFIRMED: Final = "confirmed.json"
+"""A manifest of the backup that was confirmed last, in HANDOVER_HOME."""
+
 _LIMIT: Final = 1 << 16
 _NOTE: Final = r"[^\x00]{1,16384}"
 
@@ -123,6 +126,22 @@ def backup(parts: Parts, out: Path) -> list[Path]:
     return manifests
 
 
+def newest(folders: Iterable[Path]) -> tuple[Path, Path]:
+    """Give both manifests of the newest backup in these folders; raises BackupRefused where none is whole.
+
+    What went on its way to its place alone, or is still written, is passed over.
+    """
+    here = list(folders)
+    main, keys = ({_moment(path): path for folder in here for path in folder.glob(f"{what}-*.json")} for what in WHAT)
+    if not (whole := main.keys() & keys.keys()):
+        raise BackupRefused("no backup stands there with both its manifests, main-*.json and keys-*.json")
+    return main[max(whole)], keys[max(whole)]
+
+
+def _moment(manifest: Path) -> str:
+    return manifest.name.partition("-")[2].partition(".")[0]
+
+
 def hashed(file: Path) -> str:
     """Give a file's SHA-256 in hex."""
     with file.open("rb") as opened:
@@ -155,4 +174,5 @@ def confirm(parts: Parts, manifests: Sequence[bytes]) -> tuple[tuple[int, ...], 
     if said[0].log != parts.settings.log or said[0].taken_at > parts.clock():
         raise BackupRefused("this backup isn't one of this service")
     ended = epochs.end(parts, said[0].taken_at)
+    replace_private(parts.settings.home / CONFIRMED, print_manifest(said[0]))
     return ended, 0 if parts.shipping is None else parts.shipping.drop(said[0].shipped)

@@ -15,46 +15,45 @@ LIMIT = 1 << 16
 @click.option(
     "--confirm",
     "confirmed",
-    type=EXISTING,
+    type=FOLDER,
     multiple=True,
-    metavar="MANIFEST",
-    help="Say that a copy is safe elsewhere; once for each of the two manifests.",
+    help="Say that the newest copies in this folder, or in two, are safe elsewhere too.",
 )
 @as_json
 def backup(out: Path | None, confirmed: tuple[Path, ...], *, as_json: bool) -> None:
     """Copy main database and key store as of one moment; or confirm that both copies are safe.
 
     The copies belong in two places. Keys of epochs that ended before a confirmed backup are destroyed, and an older
-    backup of the key store is worth nothing from then on.
+    backup is worth nothing from then on: it may be thrown away.
     """
+    from handover.backup import WHAT, confirm, newest, print_manifest, read_backup
     from handover.backup import backup as take
-    from handover.backup import confirm
     from handover.parts import assemble
     from handover.settings import load
 
     if (out is None) is not bool(confirmed):
-        raise click.UsageError("Either --out FOLDER, or --confirm MANIFEST twice.")
+        raise click.UsageError("Either --out FOLDER, or --confirm FOLDER.")
     parts = assemble(load())
     if out is not None:
         manifests = [str(manifest) for manifest in take(parts, out)]
         answer({"manifests": manifests}, "\n".join(manifests), as_json=as_json)
         return
-    ended, dropped = confirm(parts, [read_bytes(path, LIMIT) for path in confirmed])
-    told = {"epochs_ended": list(ended), "shipments_removed": dropped}
-    line = f"Confirmed. Epochs ended: {', '.join(map(str, ended)) or 'none'}. Shipments removed: {dropped}."
-    answer(told, line, as_json=as_json)
+    said = [read_backup(path, what)[0] for what, path in zip(WHAT, newest(confirmed), strict=True)]
+    ended, dropped = confirm(parts, [print_manifest(each) for each in said])
+    told = {"files": [each.file for each in said], "epochs_ended": list(ended), "shipments_removed": dropped}
+    keys = "".join(f"\nThe key of epoch {number} is destroyed." for number in ended)
+    line = f"Confirmed: {' and '.join(each.file for each in said)}.{keys}\nShipments removed: {dropped}."
+    answer(told, f"{line}\nOlder backups may be thrown away.", as_json=as_json)
 
 
 @click.command()
-@click.option("--main", "main_file", type=EXISTING, required=True, help="Manifest; the copy stands beside it.")
-@click.option("--keystore", "keys_file", type=EXISTING, required=True, help="Manifest of the key store's copy.")
+@click.argument("folders", type=FOLDER, nargs=-1, required=True, metavar="FOLDER...")
 @click.option("--replace", is_flag=True, help="Let go of what the databases hold now.")
 @click.option("--known", type=EXISTING, multiple=True, help="A checkpoint that somebody kept, as a witness has it.")
 @click.option("--accept-loss", type=(EXISTING, EXISTING), metavar="APPROVAL APPROVAL", help="Two people's approvals.")
 @as_json
 def restore(
-    main_file: Path,
-    keys_file: Path,
+    folders: tuple[Path, ...],
     replace: bool,
     known: tuple[Path, ...],
     accept_loss: tuple[Path, Path] | None,
@@ -63,16 +62,18 @@ def restore(
 ) -> None:
     """Put the service back from a backup and the second place, to where its last answer left it.
 
+    Of each FOLDER, one or two, it takes the newest backup: both copies, each beside its manifest.
+
     Stop the service first. Ends with 2, and touches nothing, when something would be lost: then it says what.
     """
+    from handover.backup import newest
     from handover.loss import read_approval
     from handover.restoring import restore as put_back
     from handover.settings import load
 
     done = put_back(
         load(),
-        main_file,
-        keys_file,
+        *newest(folders),
         replace=replace,
         known=[read_bytes(path, LIMIT) for path in known],
         approvals=[read_approval(read_bytes(path, LIMIT)) for path in accept_loss or ()],

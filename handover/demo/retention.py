@@ -3,7 +3,7 @@
 import json
 from typing import Final
 
-from handover.demo.play import EXAMINED, SENDER, Play, Words
+from handover.demo.play import EXAMINED, SENDER, Play
 from handover.demo.tampering import verified
 from handover.fetching import RECEIPTS
 from handover.receipts import verify_release
@@ -29,9 +29,9 @@ def a_month_later(play: Play) -> None:
 def certificate(play: Play) -> None:
     """Once a backup is confirmed, the epoch's key goes too; the FG verifies the certificate of that, offline."""
     stage, file = play.stage, play.examiner.folder / "certificate.json"
-    manifests = stage.do("admin", "backup", "--out", stage.folder / "backup", days=MONTH)["manifests"]
-    confirmed: Words = [word for manifest in manifests for word in ("--confirm", manifest)]
-    (epoch,) = stage.do("admin", "backup", *confirmed, days=MONTH)["epochs_ended"]
+    copies = stage.folder / "backup"
+    stage.do("admin", "backup", "--out", copies, days=MONTH)
+    (epoch,) = stage.do("admin", "backup", "--confirm", copies, days=MONTH)["epochs_ended"]
     play.say(f"   a backup is safe elsewhere; the key of epoch {epoch} is destroyed")
     stage.do("admin", "certificate", "--epoch", str(epoch), "--board", EXAMINED, "--out", file, days=MONTH)
     for line in stage.told("audit", "certificate", file, by=play.examiner):

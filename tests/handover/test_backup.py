@@ -15,7 +15,16 @@ from crypto.encoding import canon
 from crypto.errors import SignatureRefused
 from crypto.keys import SignKey
 from handover import backup
-from handover.backup import BackupRefused, Manifest, confirm, parse_manifest, print_manifest, read_backup
+from handover.backup import (
+    CONFIRMED,
+    BackupRefused,
+    Manifest,
+    confirm,
+    newest,
+    parse_manifest,
+    print_manifest,
+    read_backup,
+)
 from handover.loss import Approval, LossRefused, approve, read_approval, read_statement
 from tests.handover.story import Story
 from tests.region import LOG, now
@@ -184,6 +193,41 @@ def test_a_backup_from_the_future_is_not_confirmed(standing: Story, taken: tuple
 def test_both_manifests_are_confirmed_in_either_order(standing: Story, taken: tuple[Path, Path]) -> None:
     for order in (taken, taken[::-1]):
         assert confirm(standing.region.parts, [path.read_bytes() for path in order]) == ((), 0)
+
+
+def night(folder: Path, moment: str, kind: str = "sqlite", what: tuple[str, ...] = ("main", "keys")) -> list[Path]:
+    folder.mkdir(exist_ok=True)
+    made = [folder / f"{each}-{moment}.{kind}.json" for each in what]
+    for path in made:
+        path.touch()
+    return made
+
+
+def test_of_many_nights_the_newest_that_is_whole_counts(tmp_path: Path) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    night(here, "20270228T013000Z")
+    whole = night(here, "20270301T013000Z")
+    assert newest([here]) == tuple(whole)
+    night(here, "20270302T013000Z", what=("main",))
+    assert newest([here]) == tuple(whole)
+    main, keys = (
+        here / "main-20270302T013000Z.sqlite.json",
+        night(there, "20270302T013000Z", "postgresql", ("keys",))[0],
+    )
+    assert newest([here, there]) == newest([there, here]) == (main, keys)
+
+
+def test_where_no_backup_is_whole_none_is_taken(tmp_path: Path) -> None:
+    night(tmp_path, "20270301T013000Z", what=("main",))
+    night(tmp_path, "20270302T013000Z", what=("keys",))
+    for folders in ([tmp_path], [], [tmp_path / "absent"]):
+        with pytest.raises(BackupRefused, match="no backup stands there with both its manifests"):
+            newest(folders)
+
+
+def test_what_was_confirmed_last_is_written_down(standing: Story, taken: tuple[Path, Path]) -> None:
+    confirm(standing.region.parts, [path.read_bytes() for path in taken])
+    assert (standing.region.settings.home / CONFIRMED).read_bytes() == taken[0].read_bytes()
 
 
 # Approvals of a loss.
