@@ -211,6 +211,25 @@ def test_a_clock_that_was_wrong_hides_nothing(house: House) -> None:
     assert indices(house, since=date(2026, 3, 12)) == [3, 1]
 
 
+MARCH = [date(2026, 3, day) for day in range(1, 11)]
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "ends"),
+    [(3, 4, (1, 5)), (2, 3, (0, 0)), (4, 8, (3, 4)), (4, 7, (3, 3)), (2, 8, (0, 5)), (5, 7, None), (8, 10, None)],
+)
+def test_days_begin_and_end_where_a_boards_entries_of_them_do(
+    lite: House, since: int, until: int, ends: tuple[int, int] | None
+) -> None:
+    """I2: also where a clock was put back."""
+    for day, board in [(2, "a"), (3, "a"), (3, "a"), (4, "a"), (7, "a"), (3, "a"), (3, "b"), (8, "b")]:
+        lite.ticks = (day - 2) * 24 * 3600
+        lite.append(grant(boards=(f"board-{board}",)))
+    with reading(lite.databases.main) as session:
+        row = session.execute(search.between("board-a", MARCH[since - 1], MARCH[until - 1])).one()
+    assert tuple(row) == (ends or (None, None))
+
+
 # Tampering (K1).
 
 

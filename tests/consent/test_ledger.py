@@ -120,6 +120,13 @@ def test_a6_the_same_key_with_another_content_is_a_conflict(desk):
     assert desk.history().newest_number == 2
 
 
+def test_a6_the_same_words_of_another_kind_are_a_conflict(quick):
+    refusal = quick.draft("REFUSE", "g1", key="once")
+    quick.put(refusal)
+    with pytest.raises(KeyConflict):
+        quick.put(replace(refusal, kind=Kind.WITHDRAW))
+
+
 def test_a_key_is_one_per_subject(desk):
     desk.pupil("robin")
     desk.record("CUSTODY", "s1", key="once")
