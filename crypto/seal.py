@@ -5,11 +5,10 @@ README.md, "The sealed bundle", is the specification; the steps of `seal` carry 
 
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
-from io import BytesIO
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from cryptography.cobblestone import Cobblestone256Encryptor
@@ -64,7 +63,7 @@ _ZEROS = memoryview(bytes(PIECE))
 
 
 class Source(Protocol):
-    """Where a document's bytes come from: an open binary file, or `io.BytesIO`."""
+    """Where a document's bytes are read from: an open binary file, or `io.BytesIO`."""
 
     def readinto(self, buffer: memoryview, /) -> int | None:
         """Fill the buffer and give the count; 0 at the end."""
@@ -75,7 +74,7 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A document of a section: what the index says of it, and how to read its `size` bytes.
+    """A document of a section: what the index says of it, and how to come by its `size` bytes, read or in memory.
 
     Who knows the SHA-256 of those bytes already gives it and saves hashing them again; it must be right, since the
     receiver compares.
@@ -84,7 +83,7 @@ class Document:
     name: str
     media_type: str
     size: int
-    open: Callable[[], Source]
+    open: Callable[[], Source | bytes]
     sha256: bytes | None = None
 
 
@@ -218,7 +217,7 @@ def _seal_section(press: _Press, key: bytes, name: str, content: Content) -> byt
     if digests != known:  # a hash has one length, so the index keeps its own
         index = print_index(content.index, _listed(content, digests))
     out.seek(index_at)
-    items[0] = _seal_item(press, key, (name, 0), BytesIO(index), len(index))
+    items[0] = _seal_item(press, key, (name, 0), index, len(index))
     listed = print_items(items)
     out.seek(start)
     out.write(_print_section_head(listed))
@@ -260,7 +259,8 @@ def _print_section_head(items: bytes) -> bytes:
 
 def _seal_document(press: _Press, key: bytes, place: tuple[str, int], document: Document) -> tuple[Item, bytes]:
     """Write the ciphertext of a document; gives the item, and the SHA-256 of the document."""
-    with closing(document.open()) as source:
+    source = document.open()
+    with nullcontext() if isinstance(source, bytes) else closing(source):
         if document.sha256 is not None:
             return _seal_item(press, key, place, source, document.size), document.sha256
         digest = sha256()
@@ -268,39 +268,55 @@ def _seal_document(press: _Press, key: bytes, place: tuple[str, int], document: 
 
 
 def _seal_item(
-    press: _Press, key: bytes, place: tuple[str, int], source: Source, size: int, plain: "_Hash | None" = None
+    press: _Press, key: bytes, place: tuple[str, int], source: Source | bytes, size: int, plain: "_Hash | None" = None
 ) -> Item:
     """Write the ciphertext of the item at this place, a section and a number; `plain`, where given, hashes its data."""
-    total, sealed = padded_size(size, place[1]), sha256()
-    cipher = Cobblestone256Encryptor(key, item_context(press.binding, *place))
-    for piece, data in _plaintext(press.plain, source, size, total):
+    total = padded_size(size, place[1])
+    cipher, sealed = Cobblestone256Encryptor(key, item_context(press.binding, *place)), sha256()
+    for piece in _plaintext(press, source, size, total, plain):
         ciphertext = press.sealed[: cipher.update_into(piece, press.sealed)]
         sealed.update(ciphertext)
         press.out.write(ciphertext)
-        if plain:
-            plain.update(data)
-        press.done += len(data)
-        press.progress(press.done)
     last = cipher.finalize()
     sealed.update(last)
     press.out.write(last)
     return Item(ciphertext_size(total), sealed.digest())
 
 
-def _plaintext(buffer: memoryview, source: Source, size: int, total: int) -> Iterator[tuple[memoryview, memoryview]]:
-    """Give an item's plaintext in pieces, its length, its data and zeros, and with each the data in it."""
-    buffer[:8] = size.to_bytes(8, "big")
-    start, left = 8, size
-    while total:
-        piece = buffer[:total]
-        data = piece[start : start + left]
+def _plaintext(
+    press: _Press, source: Source | bytes, size: int, total: int, plain: "_Hash | None"
+) -> Iterator[bytes | memoryview]:
+    """Give an item's plaintext in pieces: its length, its data, zeros."""
+    yield size.to_bytes(8, "big")
+    for data in _held(source, size) if isinstance(source, bytes) else _read(source, size, press.plain):
+        if plain:
+            plain.update(data)
+        yield data
+        press.done += len(data)
+        press.progress(press.done)
+    zeros = total - 8 - size
+    while zeros:
+        piece = _ZEROS[:zeros]
+        yield piece
+        zeros -= len(piece)
+
+
+def _held(data: bytes, size: int) -> Iterator[memoryview]:
+    """Give the pieces of a document in memory, where they are."""
+    if len(data) != size:
+        raise DocumentChanged("a document in memory has another size than it was said to have")
+    whole = memoryview(data)
+    for at in range(0, size, PIECE):
+        yield whole[at : at + PIECE]
+
+
+def _read(source: Source, size: int, buffer: memoryview) -> Iterator[memoryview]:
+    """Read a document in pieces, each into the same buffer."""
+    while size:
+        data = buffer[:size]
         _fill(source, data)
-        left -= len(data)
-        end = start + len(data)
-        piece[end:] = _ZEROS[: len(piece) - end]
-        yield piece, data
-        total -= len(piece)
-        start = 0
+        yield data
+        size -= len(data)
     if source.readinto(memoryview(bytearray(1))):
         raise DocumentChanged("a document is longer than it was said to be")
 

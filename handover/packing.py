@@ -16,8 +16,6 @@ dossier said of each besides its name, type and content; attachments come after 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import partial
-from io import BytesIO
 from pathlib import Path
 from typing import Final
 
@@ -196,8 +194,8 @@ def _index(dossier: Dossier, section: Section | None, documents: Sequence[Enclos
 
 
 def _from_dossier(document: Enclosed) -> Document:
-    size, source = len(document.data), partial(BytesIO, document.data)
-    return Document(document.name, document.media_type, size, source, bytes.fromhex(document.sha256))
+    data = document.data
+    return Document(document.name, document.media_type, len(data), lambda: data, bytes.fromhex(document.sha256))
 
 
 def _from_disk(path: Path, seen: Examined) -> Document:

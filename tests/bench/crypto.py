@@ -52,9 +52,7 @@ def _contents(documents: list[bytes]) -> dict[str, Content]:
 
 
 def _document(data: bytes) -> Document:
-    return Document(
-        "verslag.pdf", "application/pdf", len(data), lambda: io.BytesIO(data), hashlib.sha256(data).digest()
-    )
+    return Document("verslag.pdf", "application/pdf", len(data), lambda: data, hashlib.sha256(data).digest())
 
 
 def _packer(out: Any, documents: list[bytes], sections: tuple[str, ...]) -> Callable[[], Sealed]:

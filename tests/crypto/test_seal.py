@@ -38,8 +38,8 @@ NOW = datetime(2025, 3, 1, 12, tzinfo=UTC)
 LAST = NOW + timedelta(days=90)
 
 
-def document(data: bytes, name: str = "verslag.pdf") -> Document:
-    return Document(name, "application/pdf", len(data), lambda: BytesIO(data))
+def document(data: bytes, name: str = "verslag.pdf", *, held: bool = False) -> Document:
+    return Document(name, "application/pdf", len(data), lambda: data if held else BytesIO(data))
 
 
 def sealed(contents: Mapping[str, Content], **choices: Any) -> tuple[Sealed, bytes]:
@@ -55,9 +55,10 @@ def opened(result: tuple[Sealed, bytes], out: Path, **choices: Any) -> Opened:
 SIZES = [0, 1, 7, 8, 16_375, 16_376, 16_377, PIECE - 9, PIECE - 8, PIECE - 7, PIECE, 2 * PIECE - 8, 3 * PIECE + 1]
 
 
-def test_documents_of_every_awkward_size_come_out_as_they_went_in(tmp_path: Path) -> None:
+@pytest.mark.parametrize("held", [False, True], ids=["read", "in-memory"])
+def test_documents_of_every_awkward_size_come_out_as_they_went_in(held: bool, tmp_path: Path) -> None:
     data = [os.urandom(size) for size in SIZES]
-    result = sealed({"reports": Content({"n": 1}, [document(each) for each in data])})
+    result = sealed({"reports": Content({"n": 1}, [document(each, held=held) for each in data])})
     section = opened(result, tmp_path / "open").sections["reports"]
     assert section.index == {"n": 1}
     assert [file.path.read_bytes() for file in section.files] == data
@@ -156,6 +157,12 @@ def test_a_document_of_another_size_than_it_was_said_to_be_is_refused(said: int,
     with pytest.raises(DocumentChanged, match=why) as caught:
         sealed({"okr": Content(None, [changed])})
     assert caught.value.reason == "DOCUMENT_CHANGED"
+
+
+@pytest.mark.parametrize("said", [0, 5, 7, PIECE])
+def test_a_document_in_memory_of_another_size_than_it_was_said_to_be_is_refused(said: int) -> None:
+    with pytest.raises(DocumentChanged, match="another size"):
+        sealed({"okr": Content(None, [Document("a", "x/y", said, lambda: b"inhoud")])})
 
 
 class Slow(BytesIO):
