@@ -68,6 +68,11 @@ def as_fast(work: str, ours: float, peer: float, least: float, against: str) -> 
     )
 
 
+def figure(work: str, took: float, ratio: str = "-") -> Row:
+    """Make a row that nothing is asked of."""
+    return Row(work, _time(took), "-", ratio, "a figure", "OK")
+
+
 def not_measured(work: str, target: str, why: str) -> Row:
     """Make a row for a peer that isn't installed here."""
     return Row(work, "-", why, "-", target, "NOT MEASURED")
