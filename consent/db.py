@@ -14,11 +14,12 @@ from sqlite3 import Connection as SQLiteConnection
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, create_engine, event, make_url
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import TypeDecorator
 
-from consent.errors import NaiveTime, UnsafeDatabase
+from consent.errors import DatabaseUnreachable, NaiveTime, UnsafeDatabase
 
 if TYPE_CHECKING:
     from psycopg import Connection as PostgreSQLConnection
@@ -91,11 +92,12 @@ class UTC(TypeDecorator[datetime]):
         return value.replace(tzinfo=ZONE) if value.tzinfo is None else value.astimezone(ZONE)
 
 
-def open_engine(url: str) -> Engine:
+def open_engine(url: str, name: str = "the database") -> Engine:
     """Open a database and prove that it is safe.
 
-    `url` is `sqlite:////path/to/file` or `postgresql://...`. Raises `UnsafeDatabase` for any other kind and for a
-    setting that doesn't hold. Values never appear in its errors or logs (`hide_parameters`).
+    `url` is `sqlite:////path/to/file` or `postgresql://...`, `name` what an error calls it. Raises `UnsafeDatabase` for
+    any other kind and for a setting that doesn't hold, `DatabaseUnreachable` where nothing answers. Values never appear
+    in its errors or logs (`hide_parameters`).
     """
     parsed = make_url(url)
     kind = parsed.get_backend_name()
@@ -114,8 +116,12 @@ def open_engine(url: str) -> Engine:
         event.listen(engine, "connect", _check_postgresql)
     else:
         raise UnsafeDatabase("kind", kind)
-    with engine.connect():
-        return engine
+    try:
+        with engine.connect():
+            return engine
+    except OperationalError as problem:
+        address = parsed.set(query={}).render_as_string()  # without a password, which it may hold too
+        raise DatabaseUnreachable(name, address, str(problem.orig).partition("\n")[0]) from None
 
 
 @contextmanager

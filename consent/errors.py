@@ -2,6 +2,7 @@
 
 ConsentError
 ├── UnsafeDatabase         a database doesn't keep what it acknowledges; the process doesn't start
+├── DatabaseUnreachable    a database isn't there, or doesn't answer; it may later
 ├── NaiveTime              a moment without a time zone was handed to a table
 ├── KeyStoreError
 │   ├── KeyUnknown         nobody ever made a key for this owner
@@ -35,6 +36,13 @@ class UnsafeDatabase(ConsentError):
     def __init__(self, setting: str, found: object) -> None:
         super().__init__(f"unsafe database: {setting} is {found}")
         self.setting = setting
+
+
+class DatabaseUnreachable(ConsentError):
+    """A database couldn't be opened: nothing answers at its address, or there is no such database."""
+
+    def __init__(self, name: str, address: str, why: str) -> None:
+        super().__init__(f"can't reach {name}, {address}: {why}")
 
 
 class NaiveTime(ConsentError):

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from consent.db import open_engine
 from consent.journal import Journal
 from consent.keystore import KeyStore
 from crypto.checkpoint import print_verifier
@@ -22,7 +21,7 @@ from crypto.keys import SignKey, check_sign_public
 from handover.errors import SettingsRefused
 from handover.freezing import is_frozen, missing
 from handover.outbox import queued
-from handover.parts import EPOCHS, LOG_KEY, Parts, now
+from handover.parts import EPOCHS, LOG_KEY, Parts, now, open_databases
 from handover.settings import FILE_NAME, Settings, check_origin, load
 from migrations import upgrade
 
@@ -54,7 +53,7 @@ def init(home: Path, origin: str, log: str, root: bytes) -> Settings:
     settings.keys.mkdir(parents=True, exist_ok=True, mode=0o700)
     (settings.keys / EPOCHS).mkdir(exist_ok=True, mode=0o700)
     _write_new(settings.keys / LOG_KEY, secrets.token_bytes(32))
-    main, keys = open_engine(settings.database_url), open_engine(settings.keystore_url)
+    main, keys = open_databases(settings)
     upgrade(main, "main")
     upgrade(keys, "keys")
     sign_key = SignKey.from_seed((settings.keys / LOG_KEY).read_bytes())

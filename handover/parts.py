@@ -107,7 +107,7 @@ def put_together(settings: Settings, clock: Callable[[], datetime] = now, *, res
     """
     os.umask(0o077)
     log_key = read_log_key(settings.keys)
-    main, keys = open_engine(settings.database_url), open_engine(settings.keystore_url)
+    main, keys = open_databases(settings)
     keystore = KeyStore(keys, settings.keys / EPOCHS, ships=settings.second is not None)
     shipping = shipping_of(settings, main, keys, keystore)
     ship = None if shipping is None else shipping.ship
@@ -117,6 +117,14 @@ def put_together(settings: Settings, clock: Callable[[], datetime] = now, *, res
     journal.start()
     blobs, register = Blobs(settings.blobs), Register(settings.root)
     return Parts(settings, main, keystore, journal, Ledger(journal), blobs, log_key, clock, register, shipping)
+
+
+def open_databases(settings: Settings) -> tuple[Engine, Engine]:
+    """Open the main database and the key store's; raises UnsafeDatabase or DatabaseUnreachable, by their settings."""
+    return (
+        open_engine(settings.database_url, "the main database (HANDOVER_DATABASE_URL)"),
+        open_engine(settings.keystore_url, "the key store (HANDOVER_KEYSTORE_URL)"),
+    )
 
 
 def journal_name(settings: Settings) -> str:

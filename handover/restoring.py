@@ -24,7 +24,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from consent import replay, tree
-from consent.db import open_engine, reading, writing
+from consent.db import reading, writing
 from consent.errors import EpochKeyMissing, ShipmentRefused
 from consent.events import Author, Draft, Kind
 from consent.keystore import KeyStore
@@ -40,7 +40,17 @@ from handover.admin import VERIFIERS, verifiers
 from handover.backup import Manifest, read_backup
 from handover.errors import HandoverError
 from handover.loss import Approval, LossRefused, next_name
-from handover.parts import EPOCHS, RESTORING, Parts, journal_name, now, put_together, read_log_key, shipping_of
+from handover.parts import (
+    EPOCHS,
+    RESTORING,
+    Parts,
+    journal_name,
+    now,
+    open_databases,
+    put_together,
+    read_log_key,
+    shipping_of,
+)
 from handover.settings import Settings
 from handover.tables import Board, KeyLogEntry
 from handover.unfinished import NOTHING, Back, Known, Try, begin, begun
@@ -112,7 +122,7 @@ def restore(
     (said_main, main_file), (said_keys, keys_file) = read_backup(of_main, "main"), read_backup(of_keys, "keys")
     manifests = said_main, said_keys
     with ExitStack() as held:
-        main, keys = open_engine(settings.database_url), open_engine(settings.keystore_url)
+        main, keys = open_databases(settings)
         held.callback(main.dispose)
         held.callback(keys.dispose)
         _check_targets(settings, main, keys, manifests, replace)

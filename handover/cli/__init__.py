@@ -1,7 +1,8 @@
 """The command line. One file per group of commands, imported only when one of its commands is called.
 
-What a command refuses ends with exit code 2 and plain lines on standard error. A traceback is never shown: it could
-hold a child's data.
+What a command refuses ends with exit code 2 and plain lines on standard error; with 75 (EX_TEMPFAIL of sysexits.h) when
+a database doesn't answer, so that a supervisor may try again by itself. A traceback is never shown: it could hold a
+child's data.
 """
 
 import errno
@@ -43,10 +44,15 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
 """Command -> where it is defined, and its line in the help. Read without importing the command."""
 
 
-class Refused(click.ClickException):
-    """What a command refuses: one or more lines for a person, exit code 2."""
+TRY_AGAIN: Final = 75
 
-    exit_code = 2
+
+class Refused(click.ClickException):
+    """What a command refuses: one or more lines for a person, exit code 2 unless another is given."""
+
+    def __init__(self, message: str, exit_code: int = 2) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
 
     def show(self, file: object = None) -> None:
         """Print every line with the program's name before it, safe for a terminal."""
@@ -86,7 +92,7 @@ class Commands(click.Group):
         except Exception as problem:
             if isinstance(problem, OSError) and problem.errno == errno.EPIPE:
                 raise
-            raise Refused("\n".join(lines_of(problem))) from None
+            raise Refused("\n".join(lines_of(problem)), TRY_AGAIN if _went_away(problem) else 2) from None
 
 
 def lines_of(problem: Exception) -> Iterator[str]:
@@ -107,6 +113,8 @@ def lines_of(problem: Exception) -> Iterator[str]:
     elif isinstance(problem, OSError):
         where = f"{problem.filename}: " if problem.filename else ""
         yield f"{where}{problem.strerror or type(problem).__name__}"
+    elif _went_away(problem):
+        yield "a database went away meanwhile: when it answers again, look how far this came"
     else:
         yield f"a fault in the program itself: {type(problem).__name__} at {_place(problem)}"
 
@@ -114,6 +122,13 @@ def lines_of(problem: Exception) -> Iterator[str]:
 def printable(text: str) -> str:
     """Replace what a terminal could take for a command, or an eye for other text (bad case K7)."""
     return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text)
+
+
+def _went_away(problem: Exception) -> bool:
+    """Tell whether a database couldn't be reached, or hung up."""
+    from consent.errors import DatabaseUnreachable
+
+    return isinstance(problem, DatabaseUnreachable) or bool(getattr(problem, "connection_invalidated", False))
 
 
 def _place(problem: Exception) -> str:

@@ -4,11 +4,14 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from consent.db import reading
+from consent.errors import DatabaseUnreachable
 from crypto.keys import SignKey
 from handover.admin import doctor, init
 from handover.blobs import made_before, new_name
+from handover.cli import TRY_AGAIN, main
 from handover.errors import SettingsRefused
 from handover.parts import assemble
 from tests.region import now
@@ -61,6 +64,33 @@ def test_the_doctor_names_what_others_may_read(home: Path) -> None:
     parts = assemble(settings)
     assert f"{home.name} is private" in [finding.what for finding in doctor(parts) if not finding.well]
     parts.close()
+
+
+@pytest.mark.parametrize(
+    "words", [["serve"], ["admin", "doctor"], ["admin", "sweep"], ["admin", "backup", "--out", "b"]]
+)
+def test_a_database_that_does_not_answer_is_named_and_may_be_tried_again(
+    home: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    init(home, ORIGIN, "overdracht.test", ROOT)
+    monkeypatch.setenv("HANDOVER_KEYSTORE_URL", "postgresql://me:geheim@127.0.0.1:1/keystore?password=geheim")
+    ran = CliRunner().invoke(main, words)
+    assert ran.exit_code == TRY_AGAIN == 75
+    begins = "handover: can't reach the key store (HANDOVER_KEYSTORE_URL), postgresql://me:***@127.0.0.1:1/keystore: "
+    assert ran.stderr.startswith(begins)
+    assert "geheim" not in ran.stderr
+    monkeypatch.setenv("HANDOVER_DATABASE_URL", f"sqlite:///{home / 'absent' / 'main.sqlite'}")
+    ran = CliRunner().invoke(main, words)
+    where = f"the main database (HANDOVER_DATABASE_URL), sqlite:///{home / 'absent' / 'main.sqlite'}"
+    assert (ran.exit_code, ran.stderr) == (TRY_AGAIN, f"handover: can't reach {where}: unable to open database file\n")
+
+
+def test_a_database_that_is_not_there_is_named_when_a_service_is_made(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HANDOVER_DATABASE_URL", "postgresql://127.0.0.1:1/overdracht")
+    with pytest.raises(DatabaseUnreachable, match="HANDOVER_DATABASE_URL"):
+        init(home, ORIGIN, "overdracht.test", ROOT)
 
 
 def test_a_name_tells_the_hour_of_its_making() -> None:

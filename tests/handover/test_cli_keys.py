@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from sqlalchemy.exc import OperationalError
 
 from crypto.encoding import canon
 from crypto.errors import BundleAltered, KeyLogRefused
@@ -141,6 +142,11 @@ def test_a_fault_in_the_program_names_its_place_and_no_value(monkeypatch: pytest
     assert ran.exit_code == 2
     assert "ZeroDivisionError at broken.py:" in ran.stderr
     assert "Quirijntje" not in ran.stderr
+
+
+def test_a_database_that_hangs_up_is_no_fault_in_the_program() -> None:
+    [line] = lines_of(OperationalError("SELECT 1", None, Exception("Quirijntje"), connection_invalidated=True))
+    assert line.startswith("a database went away meanwhile")
 
 
 def test_lines_hold_nothing_that_a_terminal_obeys() -> None:
