@@ -9,7 +9,21 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crypto.encoding import INTEGER_MAX, b64, canon, integer, json_load, lp, padme, parse, record, text, unb64
+from crypto.encoding import (
+    BOARD,
+    INTEGER_MAX,
+    SCHOOL,
+    b64,
+    canon,
+    integer,
+    json_load,
+    lp,
+    padme,
+    parse,
+    record,
+    text,
+    unb64,
+)
 from crypto.errors import CryptoError, EncodingRefused
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "encoding.json").read_text("utf-8"))
@@ -219,6 +233,21 @@ def test_a_text_matches_its_whole_pattern() -> None:
     for value in ("99AB001", "99AB00\n", "", None, 5):
         with pytest.raises(EncodingRefused, match="text"):
             text(value, "[0-9A-Z]{6}")
+
+
+@pytest.mark.parametrize(
+    ("code", "good", "bad"),
+    [
+        (SCHOOL, ["99AB00", "00ZZ99"], ["99AB0", "99AB000", "99ab00", "9AAB00", "99A000", "99AB0X", "", " 99AB00"]),
+        (BOARD, ["ab", "b-7", "9" * 40], ["a", "a" * 41, "Ab", "a_b", "a b", ""]),
+    ],
+    ids=["school", "board"],
+)
+def test_a_code_has_its_form(code: str, good: list[str], bad: list[str]) -> None:
+    assert [text(each, code) for each in good] == good
+    for each in bad:
+        with pytest.raises(EncodingRefused):
+            text(each, code)
 
 
 def test_an_integer_stays_within_its_bounds() -> None:

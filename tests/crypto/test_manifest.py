@@ -46,6 +46,7 @@ def labelled(what: str, *values: bytes) -> bytes:
 def test_a_core_that_a_reader_would_take_is_printed_as_any_other() -> None:
     assert print_checked(CORE) == print_core(CORE) == printed_core(READ.manifest_bytes)
     assert print_manifest(MANIFEST) == print_manifest(MANIFEST, print_core(CORE)) == READ.manifest_bytes
+    assert print_manifest(MANIFEST, b"its core").startswith(b'{"core":its core,"sections":')
 
 
 @pytest.mark.parametrize("count", [1, 2, 9, 64])
