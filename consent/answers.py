@@ -7,7 +7,7 @@ index, whatever times the events carry.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
@@ -92,21 +92,21 @@ def standing(events: Iterable[Event], chain: Mapping[str, str]) -> dict[str, dic
     return persons
 
 
-def restrictions(events: Iterable[Event]) -> list[Event]:
-    """Give the restrictions that hold (AVG art. 18), each with the sections for which it wasn't lifted.
+def restrictions(events: Iterable[Event]) -> dict[str, tuple[Section, ...]]:
+    """Give the restrictions that hold (AVG art. 18): by id the sections for which each wasn't lifted.
 
     Events come in the order of the journal.
     """
-    holding: dict[str | None, Event] = {}
+    holding: dict[str, tuple[Section, ...]] = {}
     for event in events:
-        if event.kind is not Kind.RESTRICT:
-            continue
-        if event.withdraws is None:
-            holding[event.id] = event
-        elif (lifted := holding.get(event.withdraws)) is not None:
-            left = tuple(section for section in lifted.sections or () if section not in (event.sections or ()))
-            holding[lifted.id] = replace(lifted, sections=left)
-    return [event for event in holding.values() if event.sections]
+        if event.kind is Kind.RESTRICT:
+            named = event.sections or ()
+            if event.withdraws is None:
+                holding[event.id] = named
+            elif event.withdraws in holding:
+                held = holding[event.withdraws]
+                holding[event.withdraws] = tuple(section for section in held if section not in named)
+    return {restriction: left for restriction, left in holding.items() if left}
 
 
 def was_rejected(objection: Event, section: Section, events: Sequence[Event]) -> bool:

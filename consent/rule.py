@@ -181,7 +181,7 @@ def _after_rollback(case: Case, since: Case, section: Section) -> _Verdict:
 
 def _judge(case: Case, section: Section) -> _Verdict:
     """Judge one section: the entries that authorise it, or all that stands in its way."""
-    if any(section in (restriction.sections or ()) for restriction in restrictions(case.events)):  # (7)
+    if any(section in left for left in restrictions(case.events).values()):  # (7)
         return [_Obstacle(Reason.RESTRICTED, section)]
     if emergencies := _emergencies(case, section):  # (8)
         return _evidence(section, Requirement(Ground.EMERGENCY, str(emergencies[0].emergency)), emergencies)

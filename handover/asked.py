@@ -82,7 +82,7 @@ def _asked(event: Event, known: Sequence[Event]) -> Asked:
     longer = [one for one in said if one.ruling is Ruling.EXTENDED]
     restriction = next((one for one in known if one.key == restriction_key(event)), None)
     lifted = [one for one in known if restriction is not None and one.withdraws == restriction.id]
-    holds = restriction is not None and any(one.id == restriction.id for one in restrictions(known))
+    holds = restriction is not None and restriction.id in restrictions(known)
     return Asked(
         event,
         due=due_after(event.recorded_at, EXTENDED if longer else TERM),

@@ -15,7 +15,7 @@ The functions are pure: they are told the time and the events.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -334,7 +334,8 @@ def _holds(events: Sequence[Event], now: datetime) -> Iterable[Event]:
 
 
 def _restrictions(events: Sequence[Event], now: datetime) -> Iterable[Event]:
-    return restrictions(events)
+    left = restrictions(events)
+    return (replace(event, sections=left[event.id]) for event in events if event.id in left)
 
 
 def _objections(events: Sequence[Event], now: datetime) -> Iterable[Event]:

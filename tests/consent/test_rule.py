@@ -92,11 +92,11 @@ def test_a_restriction_holds_with_what_is_left_of_it_until_all_of_it_is_lifted()
     empty = story.tell("RESTRICT", "g1", sections=None)
     for one in (empty, whole):
         story.tell("RESTRICT", "s1", sections=None, withdraws=one.id)
-        assert restrictions(story.events) == [whole]
+        assert restrictions(story.events) == {whole.id: (Section.OKR, Section.LVS)}
     story.tell("RESTRICT", "s1", sections=["okr"], withdraws=whole.id)
-    assert restrictions(story.events) == [replace(whole, sections=(Section.LVS,))]
+    assert restrictions(story.events) == {whole.id: (Section.LVS,)}
     story.tell("RESTRICT", "s1", sections=["lvs", "opp"], withdraws=whole.id)
-    assert restrictions(story.events) == []
+    assert restrictions(story.events) == {}
 
 
 def test_only_a_successor_with_both_codes_says_under_which_one_a_school_goes_on():
