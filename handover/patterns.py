@@ -6,23 +6,28 @@ in it comes to.
 """
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from heapq import merge
 from typing import Final
 
 from consent.db import reading
+from consent.errors import Destroyed, EventRefused, IntegrityBroken, PupilUnknown
+from consent.events import Event
 from consent.guardians import AMSTERDAM
 from consent.search import Criteria, Found
 from consent.tables import Pupil
-from consent.terms import Ground
+from consent.terms import Ground, Section
 from handover import audit
 from handover.accesslog import Did
 from handover.idempotency import Answer
 from handover.parts import Examiner, Parts
 from handover.people import child_of
+from handover.retention import withdrawn_since
 from handover.tables import School, Transfer
+from handover.transfers import scope_of
 from handover.transfers import time as time_of
 
 SHOWN: Final = 200
@@ -227,11 +232,6 @@ def _outside_hours(found: Found, at: datetime) -> Iterator[Hit]:
         yield from _alone(found, at)
 
 
-def _after_withdrawal(found: Found, at: datetime) -> Iterator[Hit]:
-    if _is_release(found) and found.outcome == "WITHDRAWN":
-        yield from _alone(found, at)
-
-
 def _emergency(found: Found, at: datetime) -> Iterator[Hit]:
     if found.type in audit.EMERGENCY or found.ground == Ground.EMERGENCY:
         yield from _alone(found, at)
@@ -250,6 +250,40 @@ def _court(found: Found, at: datetime) -> Iterator[Hit]:
 def _changed_address(found: Found, at: datetime) -> Iterator[Hit]:
     if found.type == int(Did.ADDRESS_CHANGED) and (found.terms or {}).get("second"):
         yield from _alone(found, at)
+
+
+@dataclass(slots=True)
+class _AfterWithdrawal:
+    """Finds requests for what somebody had taken back by then and not given again, whatever the gate answered.
+
+    A withdrawal is only one of the reasons for a refusal, and another may come first; where the ledger or the transfer
+    is gone, the reason is all there is.
+    """
+
+    parts: Parts
+    known: dict[str, Sequence[Event]] = field(default_factory=dict)
+
+    def __call__(self, found: Found, at: datetime) -> Iterator[Hit]:
+        if _is_release(found) and (found.outcome == "WITHDRAWN" or self._was_withdrawn(found)):
+            yield from _alone(found, at)
+
+    def _was_withdrawn(self, found: Found) -> bool:
+        pupil = found.opened.pupil if found.opened else None
+        with reading(self.parts.main) as session:
+            row = session.get(Transfer, str((found.terms or {}).get("transfer")))
+        if pupil is None or row is None:
+            return False
+        before = [event for event in self._said_of(pupil) if event.index < found.index]
+        with suppress(IntegrityBroken):
+            return any(withdrawn_since(before, scope_of(row), Section(name)) for name in found.sections)
+        return False
+
+    def _said_of(self, pupil: str) -> Sequence[Event]:
+        if pupil not in self.known:
+            self.known[pupil] = ()
+            with suppress(IntegrityBroken, EventRefused, Destroyed, PupilUnknown), reading(self.parts.main) as session:
+                self.known[pupil] = self.parts.ledger.history(session, pupil).known
+        return self.known[pupil]
 
 
 @dataclass(slots=True)
@@ -319,7 +353,7 @@ class _NewKeys:
 FINDERS: Final[dict[str, Callable[[Parts], Finder]]] = {
     "many_dossiers": lambda _: _Crowd(lambda f: _is_release(f, granted=True), MANY, MANY_WITHIN, distinct=True),
     "outside_hours": lambda _: _outside_hours,
-    "after_withdrawal": lambda _: _after_withdrawal,
+    "after_withdrawal": _AfterWithdrawal,
     "colleagues_child": _Flagged,
     "repeated_refusals": lambda _: _Crowd(lambda f: _is_release(f, granted=False), REFUSALS, DAY),
     "attempts": lambda _: _Crowd(lambda f: f.type == int(Did.ATTEMPT), ATTEMPTS, DAY),

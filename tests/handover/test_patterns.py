@@ -220,6 +220,33 @@ def test_all_findings_are_counted_and_the_newest_are_shown(lite: Story, monkeypa
     assert (found["count"], [hit["entries"] for hit in found["found"]]) == (3, [[index] for index in newest[:2]])
 
 
+def test_what_was_withdrawn_is_found_whatever_the_gate_said_first(lite: Story) -> None:
+    """K9: a no of another comes first, a restriction does; and what was given again isn't."""
+    lite.region.dpo("po-noord")
+    case = lite.agreed("okr", "opp")
+    case.ask("okr")
+    case.family("withdrawal", sections=["okr"], destroy_now=False)
+    expected = []
+
+    def refused(reason: str, section: str = "okr") -> None:
+        case.refused(reason, section)
+        expected.insert(0, [lite.journal(Did.RELEASE)[-1].index])
+
+    refused("WITHDRAWN")
+    case.ask("opp")
+    case.say(1, okr="no")
+    refused("GUARDIAN_OBJECTS")
+    case.family("rights", 1, right="restriction", sections=["okr"], text="Stop.")
+    refused("RESTRICTED")
+    case.say(0, okr="yes")
+    case.ask("okr", status=403)
+    found = patterns(lite, "po-noord", "after_withdrawal")["after_withdrawal"]
+    assert [hit["entries"] for hit in found["found"]] == expected
+    region = lite.region
+    region.dpo("vo-zuid")
+    assert patterns(lite, "vo-zuid", "after_withdrawal")["after_withdrawal"]["count"] == 0, "it hears no reason"
+
+
 def test_the_readme_tells_of_these_patterns_and_no_others() -> None:
     readme = (Path(handover.__file__).parent / "README.md").read_text("utf-8")
     table = readme.partition("| pattern | finds |")[2].partition("\n\n")[0]
