@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from crypto.bundle import INDEX_LIMIT
-from crypto.encoding import INTEGER_MAX, JSON, Printable, b64, canon, integer, parse, record, text, unb64
+from crypto.encoding import JSON, Printable, b64, canon, integer, parse, record, text, unb64
 from crypto.errors import EncodingRefused
 from crypto.manifest import HASH_SIZE
 
@@ -48,4 +48,4 @@ def parse_index(printed: bytes) -> tuple[JSON, tuple[Listed, ...]]:
 def _listed(data: JSON) -> Listed:
     value = record(data, "name", "type", "size", "sha256")
     digest = unb64(value["sha256"], HASH_SIZE)
-    return Listed(text(value["name"]), text(value["type"]), integer(value["size"], most=INTEGER_MAX), digest)
+    return Listed(text(value["name"]), text(value["type"]), integer(value["size"]), digest)

@@ -42,6 +42,7 @@ TESTS = {
     "crypto/encoding.py": ["tests/crypto/test_encoding.py"],
     "crypto/manifest.py": ["tests/crypto/test_manifest.py", *BUNDLE],
     "crypto/bundle.py": BUNDLE,
+    "crypto/index.py": ["tests/crypto/test_index.py"],
     "consent/fields.py": EVENTS,
     "consent/events.py": EVENTS,
     "consent/entry.py": ["tests/consent/test_entry.py"],
