@@ -15,7 +15,6 @@ from typing import Final
 
 from consent.journal import Journal
 from consent.keystore import KeyStore
-from crypto.checkpoint import print_verifier
 from crypto.errors import KeyRefused
 from crypto.keys import SignKey, check_sign_public
 from handover.errors import SettingsRefused
@@ -23,9 +22,12 @@ from handover.freezing import is_frozen, missing
 from handover.outbox import queued
 from handover.parts import EPOCHS, LOG_KEY, Parts, now, open_databases
 from handover.settings import FILE_NAME, Settings, check_origin, load
+from handover.trust import print_trust
 from migrations import upgrade
 
-VERIFIERS: Final = "verifiers.txt"
+TRUST: Final = "trust.txt"
+"""The trust file of this service, in HANDOVER_HOME: for the register, which gives it to every school and FG."""
+
 LOG_NAME: Final = "abcdefghijklmnopqrstuvwxyz0123456789.-"
 
 
@@ -59,13 +61,8 @@ def init(home: Path, origin: str, log: str, root: bytes) -> Settings:
     sign_key = SignKey.from_seed((settings.keys / LOG_KEY).read_bytes())
     journal = Journal(main, KeyStore(keys, settings.keys / EPOCHS), sign_key, f"{log}/journal", now)
     journal.initialise()
-    _write_new(home / VERIFIERS, verifiers(f"{log}/keys", journal.origin, public=sign_key.public))
+    _write_new(home / TRUST, print_trust(root, f"{log}/keys", journal.origin, public=sign_key.public))
     return settings
-
-
-def verifiers(*logs: str, public: bytes) -> bytes:
-    """Print the logs' keys as C2SP tools take them. The register puts these lines in the trust file of its clients."""
-    return "".join(f"{print_verifier(log, public)}\n" for log in logs).encode()
 
 
 def _faults(home: Path, origin: str, log: str, root: bytes) -> Iterator[str]:

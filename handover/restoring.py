@@ -36,7 +36,7 @@ from crypto.encoding import JSON, canon
 from crypto.files import replace_private
 from handover import approvers, bundles, copying, traces
 from handover.accesslog import Did
-from handover.admin import VERIFIERS, verifiers
+from handover.admin import TRUST
 from handover.backup import Manifest, read_backup
 from handover.errors import HandoverError
 from handover.loss import Approval, LossRefused, next_name
@@ -53,6 +53,7 @@ from handover.parts import (
 )
 from handover.settings import Settings
 from handover.tables import Board, KeyLogEntry
+from handover.trust import print_trust
 from handover.unfinished import NOTHING, Back, Known, Try, begin, begun
 from migrations import upgrade
 
@@ -327,8 +328,8 @@ def _roll_back(parts: Parts, approvals: Sequence[Approval], revoked: Collection[
         done = parse_checkpoint(parts.journal.checkpoint(session)).size > parts.journal.first
     if not done:
         _write_rollback(parts, approvals, revoked)
-    names = f"{parts.settings.log}/keys", parts.journal.name, parts.journal.origin
-    replace_private(parts.settings.home / VERIFIERS, verifiers(*names, public=parts.log_key.public))
+    names, root = (f"{parts.settings.log}/keys", parts.journal.name, parts.journal.origin), parts.settings.root
+    replace_private(parts.settings.home / TRUST, print_trust(root, *names, public=parts.log_key.public))
 
 
 def _write_rollback(parts: Parts, approvals: Sequence[Approval], revoked: Collection[bytes]) -> None:

@@ -17,7 +17,7 @@ from consent.shipping import Shipping
 from consent.tables import Freeze, JournalHead, Mark
 from crypto.checkpoint import Checkpoint, parse_checkpoint, verify_checkpoint
 from crypto.errors import CheckpointRefused
-from handover.admin import VERIFIERS
+from handover.admin import TRUST
 from handover.parts import EPOCHS, journal_name, read_log_key
 from handover.settings import Settings
 from handover.unfinished import Known, begun
@@ -54,7 +54,7 @@ def names(settings: Settings, main: Engine, shipping: Shipping | None, notes: It
     if shipping is not None:
         found |= {f"{journal_name(settings)}-{number}" for number in shipping.given_up()}
     with suppress(FileNotFoundError):
-        lines = (settings.home / VERIFIERS).read_text("utf-8").splitlines()
+        lines = (settings.home / TRUST).read_text("utf-8").splitlines()
         found |= {name for line in lines if _is_one(settings, name := line.partition("+")[0])}
     return tuple(sorted(found))
 

@@ -1,7 +1,8 @@
 """Whom a client believes: the register's root, and the keys under which one service signs its logs.
 
-The trust file comes with a client's settings, from the register and not from the service. Its first line is the public
-key of the root as `handover key identity --root` prints it; every further line is a log's verifier key (C2SP):
+The trust file comes with a client's settings, from the register and not from the service. `handover admin init` writes
+it, and the register compares its first line, the public key of the root as `handover key identity --root` printed it,
+before it gives it to anybody. Every further line is a log's verifier key (C2SP):
 
     {"public":"...","type":"root","v":1}
     handover.example/keys+1a2b3c4d+AQ...
@@ -16,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from crypto.checkpoint import Checkpoint, parse_checkpoint, parse_verifier, verify_checkpoint
+from crypto.checkpoint import Checkpoint, parse_checkpoint, parse_verifier, print_verifier, verify_checkpoint
 from crypto.errors import CryptoError
-from crypto.keyfile import parse_identity_public
+from crypto.keyfile import PublicIdentity, parse_identity_public, print_identity_public
 from handover.errors import HandoverError
 
 LIMIT: Final = 1 << 16
@@ -72,6 +73,13 @@ def _split(name: str) -> tuple[str, int]:
     """Give a log's first name, and which one this is."""
     first, number = re.fullmatch(r"(.*?)(?:-([2-9]|[1-9][0-9]+))?", name, re.DOTALL).groups()  # type: ignore[union-attr]
     return first, int(number or 1)
+
+
+def print_trust(root: bytes, *logs: str, public: bytes) -> bytes:
+    """Print a trust file: the register's root, and the key under which one service signs these logs."""
+    first = print_identity_public(PublicIdentity("root", root)).decode()
+    lines = [first, *(print_verifier(log, public) for log in logs)]
+    return "".join(f"{line}\n" for line in lines).encode()
 
 
 def read_trust(path: Path) -> Trust:

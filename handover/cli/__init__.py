@@ -44,20 +44,21 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
 """Command -> where it is defined, and its line in the help. Read without importing the command."""
 
 
-TRY_AGAIN: Final = 75
-
-
 class Refused(click.ClickException):
-    """What a command refuses: one or more lines for a person, exit code 2 unless another is given."""
+    """What a command refuses: one or more lines for a person, exit code 2."""
 
-    def __init__(self, message: str, exit_code: int = 2) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code
+    exit_code = 2
 
     def show(self, file: object = None) -> None:
         """Print every line with the program's name before it, safe for a terminal."""
         for line in self.message.splitlines() or ["refused"]:
             click.echo(f"handover: {printable(line)}", err=True)
+
+
+class Unreachable(Refused):
+    """What a command couldn't do because a database doesn't answer: it may later."""
+
+    exit_code = 75
 
 
 class Commands(click.Group):
@@ -92,7 +93,7 @@ class Commands(click.Group):
         except Exception as problem:
             if isinstance(problem, OSError) and problem.errno == errno.EPIPE:
                 raise
-            raise Refused("\n".join(lines_of(problem)), TRY_AGAIN if _went_away(problem) else 2) from None
+            raise (Unreachable if _went_away(problem) else Refused)("\n".join(lines_of(problem))) from None
 
 
 def lines_of(problem: Exception) -> Iterator[str]:

@@ -48,6 +48,7 @@ def init(
     import os
 
     from crypto.keyfile import parse_identity_public
+    from handover.admin import TRUST
     from handover.admin import init as make
 
     if (certificate is None) is not (policy is None):
@@ -59,7 +60,7 @@ def init(
     settings = make(home, origin, log_name, register.public)
     lines = (
         f"The service stands in {home}.\nKeys are in {settings.keys}: keep them out of every database backup.\n"
-        f"Give {home / 'verifiers.txt'} to the register: its lines belong in the trust file of every school.\n"
+        f"Give {home / TRUST} to the register: it is the trust file of every school and FG.\n"
     )
     if certificate is not None and policy is not None:
         lines += f"{_join(certificate, policy)}\n"

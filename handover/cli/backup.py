@@ -87,7 +87,7 @@ def restore(
         lines += [
             "What was said before the loss is suspended: schools state custody, ask, and confirm applications again.",
             "Whether an FG who approved had been revoked in what was lost, nobody knows: ask both boards.",
-            "Give verifiers.txt to the register: schools and witnesses follow this log under its new name.",
+            "Give trust.txt to the register: schools and witnesses follow this log under its new name.",
         ]
     lines += [f"Enroll again: witness {name}" for name in done.witnesses]
     told = {"size": done.size, "root": done.root.hex(), "origin": done.origin, "shipments": done.shipments}

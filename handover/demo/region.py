@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Final
 
+from handover.admin import TRUST
 from handover.demo.play import EXAMINED, LAWFUL, OTHER, RECEIVER, SENDER, Play, Words
 from handover.demo.stage import School
 
@@ -24,8 +25,7 @@ def prepare(play: Play) -> None:
         _make_board(play, register, board, policy, schools)
     words: Words = ["admin", "init", "--origin", stage.origin, "--log", LOG_NAME, "--root", register / "root.pub"]
     stage.do(*words)
-    root = (register / "root.pub").read_text("utf-8").strip()
-    stage.trust.write_text(f"{root}\n{(stage.home / 'verifiers.txt').read_text('utf-8')}", "utf-8")
+    stage.trust.write_bytes((stage.home / TRUST).read_bytes())
     for board in BOARDS:
         papers = stage.folder / board
         (joined,) = stage.told("admin", "join", "--certificate", papers / "certificate", "--policy", papers / "policy")

@@ -18,7 +18,7 @@ from consent.verify import verify_export
 from crypto.keys import SignKey
 from handover import approvers
 from handover.accesslog import Did
-from handover.admin import VERIFIERS
+from handover.admin import TRUST
 from handover.backup import BackupRefused, confirm, read_backup
 from handover.copying import CopyFailed, is_empty, read_table
 from handover.errors import SettingsRefused
@@ -483,9 +483,7 @@ def test_what_was_shipped_of_a_lost_branch_is_put_aside_and_a_later_restore_read
     assert held(light) == before
 
 
-@pytest.mark.parametrize(
-    "trace", ["the databases", "a checkpoint that was kept", "verifiers.txt", "what was put aside"]
-)
+@pytest.mark.parametrize("trace", ["the databases", "a checkpoint that was kept", "trust.txt", "what was put aside"])
 def test_two_losses_from_one_backup_give_two_names(lossy: Lossy, trace: str) -> None:
     """K4, K8: whatever still tells of the first loss, no name is given twice."""
     light, copies, _, people = lossy
@@ -499,9 +497,9 @@ def test_two_losses_from_one_backup_give_two_names(lossy: Lossy, trace: str) -> 
     for path in light.second.glob("0*"):
         path.unlink()
     light.region.parts.close()
-    verifiers = light.settings.home / VERIFIERS
-    if trace != "verifiers.txt":
-        verifiers.unlink()
+    trust = light.settings.home / TRUST
+    if trace != "trust.txt":
+        trust.unlink()
     if trace != "the databases":
         light.lose()
     if trace != "what was put aside":

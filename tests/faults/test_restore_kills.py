@@ -22,7 +22,7 @@ from consent.tables import JournalLookup
 from crypto.checkpoint import Checkpoint, parse_checkpoint, print_checkpoint
 from handover import backup as backups
 from handover import bundles, copying, restoring, unfinished
-from handover.admin import VERIFIERS
+from handover.admin import TRUST
 from handover.errors import SettingsRefused
 from handover.parts import RESTORING, Parts, assemble
 from handover.release import Withheld
@@ -125,7 +125,7 @@ def deaths(service: Service, copies: tuple[Path, Path], **options: Any) -> Itera
         service.lose()
         shutil.rmtree(service.second)
         shutil.copytree(kept, service.second)
-        (service.settings.home / VERIFIERS).unlink(missing_ok=True)
+        (service.settings.home / TRUST).unlink(missing_ok=True)
         try:
             if options:
                 with dying_at(step):

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from crypto.checkpoint import parse_verifier
 from crypto.keyfile import print_identity
-from handover.admin import VERIFIERS
+from handover.admin import TRUST
 from handover.parts import RESTORING
 from handover.release import Withheld, release
+from handover.trust import JOURNAL, read_trust
 from tests.conftest import Databases
 from tests.faults.disaster import Service, programs_on_path
 from tests.faults.story import FETCHES, granted_file
@@ -139,8 +139,8 @@ def test_the_text_leads_an_operator_and_two_others_through_a_loss(
     assert "LOST" in seen
     assert "overdracht.test/journal-2" in seen
     assert {line.split()[0] for line in operator.types(look).splitlines()} == {"ok"}
-    names = {parse_verifier(line)[0] for line in (service.settings.home / VERIFIERS).read_text().splitlines()}
-    assert "overdracht.test/journal-2" in names
+    trust = read_trust(service.settings.home / TRUST)
+    assert (trust.root, trust.log(JOURNAL)[0]) == (service.settings.root, "overdracht.test/journal-2")
     service.start()
     for file in (forgotten, kept):
         assert release(sqlite_region.parts, FETCHES, file.transfer, OKR) == Withheld("CUSTODY_UNKNOWN")
