@@ -58,7 +58,7 @@ def test_the_type_bytes_are_pinned():
 def test_a_needed_field_that_is_missing_is_refused(row):
     kind = Kind[row["kind"]]
     for name in FIELDS[kind][0]:
-        with pytest.raises(EventRefused, match=f"{row['kind']}: {name} is missing"):
+        with pytest.raises(EventRefused, match=f"^{row['kind']}: {name} is missing$"):
             read({key: value for key, value in row["terms"].items() if key != name}, kind)
     with pytest.raises(EventRefused, match="key: not of its form"):
         read({key: value for key, value in row["terms"].items() if key != "key"}, kind)
@@ -68,7 +68,7 @@ def test_a_needed_field_that_is_missing_is_refused(row):
 def test_a_field_of_another_kind_is_refused(row):
     kind = Kind[row["kind"]]
     for name in set(CODECS) - set().union(*FIELDS[kind]) - {"key"}:
-        with pytest.raises(EventRefused, match=f"{row['kind']}: {name} is not a field of it"):
+        with pytest.raises(EventRefused, match=f"^{row['kind']}: {name} is not a field of it$"):
             read(row["terms"] | {name: True}, kind)
     with pytest.raises(EventRefused, match="surname is not a field"):
         read(row["terms"] | {"surname": "x"}, kind)
@@ -206,6 +206,24 @@ def test_fields_that_contradict_each_other_are_refused(kind, changed, message):
         event.to_terms()
 
 
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"ground": "statutory"}, "ground: a grant is consent or explicit consent"),
+        ({"valid_from": "2030-01-01T00:00:00.000000Z"}, "valid_until: not after valid_from"),
+    ],
+    ids=["ground", "times"],
+)
+def test_stored_fields_that_contradict_each_other_are_refused(changed, message):
+    with pytest.raises(EventRefused, match=f"^{message}$"):
+        read(grant_terms(**changed))
+
+
+def test_of_several_wrong_fields_the_first_is_named():
+    with pytest.raises(EventRefused, match=r"^GRANT: age is not a field of it$"):
+        read(grant_terms(surname="x", age=9))
+
+
 def test_a_policy_has_no_subject():
     draft = Draft(kind=Kind.POLICY, key="k", by=who("s1"), board="ab", policy=Policy(PolicyKind.WETTELIJK))
     assert to_terms(draft, ID)["policy"]["kind"] == "wettelijk"
@@ -245,6 +263,18 @@ def test_an_id_is_a_uuid_of_version_7_that_carries_its_millisecond():
     assert {each[14] for each in ids} == {"7"}
     assert {each[19] for each in ids} == set("89ab")
     assert new_id(T) < new_id(T + timedelta(milliseconds=1))
+
+
+def test_the_rest_of_an_id_is_random():
+    """RFC 9562 section 5.7: 12 bits after the version, 62 after the variant. Each is seen as 0 and as 1."""
+    free = (1 << 12) - 1 << 64 | (1 << 62) - 1
+    ones = zeros = 0
+    for _ in range(10_000):
+        value = int(new_id(T).replace("-", ""), 16)
+        ones, zeros = ones | value, zeros | ~value
+        if ones & zeros & free == free:
+            break
+    assert ones & zeros & ((1 << 128) - 1) == free
 
 
 def test_messages_never_hold_a_value():
