@@ -4,29 +4,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from consent.findings import Findings
-from crypto.checkpoint import Checkpoint, parse_checkpoint, verify_checkpoint
+from crypto.checkpoint import Checkpoint, read_note, verify_signatures
 from crypto.errors import CheckpointRefused
 from crypto.merkle import Frontier
-
-WAITING_MAX = 4096
-"""How many hashes wait: many are added faster at once, and no export may fill the memory with them."""
 
 _FROM = "entries {} to {} aren't all those that the checkpoint there was signed over"
 
 
 @dataclass(slots=True)
 class Tree:
-    """The hashes of an export so far. `names` are the log's, each with the index from which it holds."""
+    """The hashes of an export so far. `names` are the log's, each with the index from which it holds.
+
+    `compared` is how many entries were held against the checkpoint `kept` elsewhere, once they were.
+    """
 
     names: Sequence[tuple[int, str]]
     public_key: bytes | None
     findings: Findings
     kept: Checkpoint | None = None
-    compared: bool = False
-    size: int = 0
+    compared: int | None = None
     _frontier: Frontier = field(default_factory=Frontier)
-    _waiting: list[bytes] = field(default_factory=list)
-    _pause: int = WAITING_MAX
     _held: int = 0
     _rebuilt: bool = False
     _last: int | None = None
@@ -37,19 +34,27 @@ class Tree:
             self.kept = self._read(note)
         except CheckpointRefused as refused:
             self.findings.add(None, f"the checkpoint kept elsewhere: {refused}")
-        self._stop()
+        self.extend([])
 
-    def add(self, hashed: bytes) -> None:
-        """Add the hash of the next entry."""
-        self._waiting.append(hashed)
-        self.size += 1
-        if self.size == self._pause:
-            self._stop()
+    @property
+    def size(self) -> int:
+        """How many entries were added."""
+        return self._frontier.size
+
+    def extend(self, hashes: list[bytes]) -> None:
+        """Add the hashes of the next entries, and compare where the checkpoint kept elsewhere ends."""
+        kept, begin = self.kept, self.size
+        if kept is None or self.compared is not None or not begin <= kept.size <= begin + len(hashes):
+            self._frontier.extend(hashes)
+            return
+        self._frontier.extend(hashes[: kept.size - begin])
+        self.compared = kept.size
+        if kept.root != self.root():
+            self.findings.add(None, f"the first {kept.size} entries aren't those of the checkpoint kept elsewhere")
+        self._frontier.extend(hashes[kept.size - begin :])
 
     def root(self) -> bytes:
         """Give the root over what was added."""
-        self._frontier.extend(self._waiting)
-        self._waiting = []
         return self._frontier.root()
 
     def hold(self, note: bytes) -> None:
@@ -72,25 +77,12 @@ class Tree:
         """Say what the export lacks at its end."""
         if self._last != self.size:
             self.findings.add(None, "the export doesn't end with a checkpoint over all its entries")
-        if self.kept is not None and not self.compared:
+        if self.kept is not None and self.compared is None:
             what = f"the checkpoint kept elsewhere has {self.kept.size} entries, the export {self.size}"
             self.findings.add(None, what)
 
-    def _stop(self) -> None:
-        """Compare with the checkpoint kept elsewhere where the tree has its size; plan the next stop."""
-        root = self.root()
-        self._pause = self.size + WAITING_MAX
-        if self.kept is None or self.kept.size < self.size:
-            return
-        if self.kept.size > self.size:
-            self._pause = min(self._pause, self.kept.size)
-            return
-        self.compared = True
-        if self.kept.root != root:
-            self.findings.add(None, f"the first {self.size} entries aren't those of the checkpoint kept elsewhere")
-
     def _read(self, note: bytes) -> Checkpoint:
-        checkpoint = parse_checkpoint(note)
+        checkpoint, signatures = read_note(note)
         begun = max(at for at, (first, _) in enumerate(self.names) if not first or first < checkpoint.size)
         first, name = self.names[begun]
         if checkpoint.origin in [before for _, before in self.names[:begun]]:
@@ -98,5 +90,5 @@ class Tree:
         if checkpoint.origin != name:
             raise CheckpointRefused("the checkpoint is of another log")
         if self.public_key is not None:
-            verify_checkpoint(note, name, self.public_key)
+            verify_signatures(checkpoint, signatures, name, self.public_key)
         return checkpoint

@@ -9,6 +9,7 @@ are read in `cosignature`.
 
 import base64
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -83,24 +84,35 @@ def parse_checkpoint(note: bytes) -> Checkpoint:
 def verify_checkpoint(note: bytes, origin: str, public: bytes) -> Checkpoint:
     """Read a checkpoint that this log signed with this key; raises `CheckpointRefused` for any other."""
     checkpoint, signatures = read_note(note)
+    verify_signatures(checkpoint, signatures, origin, public)
+    return checkpoint
+
+
+def verify_signatures(
+    checkpoint: Checkpoint, signatures: Sequence[tuple[str, bytes]], origin: str, public: bytes
+) -> bytes:
+    """Give the first that is this log's of a note's signatures, as `read_note` gives them.
+
+    Raises `CheckpointRefused` where the log has none there, and unless all that it has there hold.
+    """
     if checkpoint.origin != origin:
         raise CheckpointRefused("the checkpoint is of another log")
-    wanted = key_id(origin, public)
-    ours = [signed[4:] for name, signed in signatures if name == origin and signed[:4] == wanted]
+    wanted, text = (origin, key_id(origin, public)), checkpoint.text().encode()
+    ours = [signed for name, signed in signatures if (name, signed[:4]) == wanted]
     if not ours:
         raise CheckpointRefused("the log's key has not signed the checkpoint")
-    for signature in ours:
+    for signed in ours:
         try:
-            verify_bare(public, checkpoint.text().encode(), signature)
+            verify_bare(public, text, signed[4:])
         except SignatureRefused:
             raise CheckpointRefused("the log's signature on the checkpoint doesn't hold") from None
-    return checkpoint
+    return ours[0]
 
 
 def bare_note(note: bytes, origin: str, public: bytes) -> bytes:
     """Give a note of this log with one signature of the log's and nobody else's; raises `CheckpointRefused`."""
-    checkpoint, wanted = verify_checkpoint(note, origin, public), key_id(origin, public)
-    ours = next(signed for name, signed in read_note(note)[1] if name == origin and signed[:4] == wanted)
+    checkpoint, signatures = read_note(note)
+    ours = verify_signatures(checkpoint, signatures, origin, public)
     return f"{checkpoint.text()}\n".encode() + print_signature(origin, ours)
 
 

@@ -8,15 +8,15 @@ import pytest
 import zstandard
 
 from consent.exported import LINE_MAX, WINDOW_MAX
-from consent.exported_tree import WAITING_MAX, Tree
+from consent.exported_tree import Tree
 from consent.findings import Findings
-from consent.verify import verify_export
+from consent.verify import TOGETHER, verify_export
 from crypto.checkpoint import Checkpoint, print_checkpoint
 from crypto.merkle import root
 from tests.consent.forged import KEY, ORIGIN, Line, export, note
 
 FIRST = Line()
-HASHES = [sha256(b"%d" % number).digest() for number in range(2 * WAITING_MAX + 5)]
+HASHES = [sha256(b"%d" % number).digest() for number in range(23)]
 
 
 def found(path: Path, lines: list[bytes], key: bytes | None = KEY.public) -> list[str]:
@@ -24,17 +24,19 @@ def found(path: Path, lines: list[bytes], key: bytes | None = KEY.public) -> lis
     return [str(finding) for finding in verify_export(path, key).findings]
 
 
-@pytest.mark.parametrize("size", [0, 7, WAITING_MAX - 1, WAITING_MAX, WAITING_MAX + 1, 2 * WAITING_MAX + 3])
-def test_a_tree_is_compared_at_the_size_of_the_checkpoint_kept_elsewhere(size: int) -> None:
+@pytest.mark.parametrize("together", [1, 2, 7, 23])
+@pytest.mark.parametrize("size", [0, 1, 6, 7, 8, 14, 22, 23])
+def test_a_tree_is_compared_at_the_size_of_the_checkpoint_kept_elsewhere(size: int, together: int) -> None:
     for hashes, wrong in ((HASHES, 0), ([bytes(32), *HASHES[1:]], 1 if size else 0)):
         findings = Findings()
         tree = Tree(((0, ORIGIN),), KEY.public, findings)
         tree.expect(print_checkpoint(Checkpoint(ORIGIN, size, root(HASHES[:size])), KEY))
-        for hashed in hashes:
-            tree.add(hashed)
-        assert tree.compared
+        for begin in range(0, len(hashes), together):
+            assert tree.compared == (size if size <= begin else None)
+            tree.extend(hashes[begin : begin + together])
+        assert tree.compared == size
         assert len(findings.all()) == wrong
-        assert tree.root() == root(hashes)
+        assert (tree.size, tree.root()) == (23, root(hashes))
 
 
 def test_a_checkpoint_of_another_log_is_named_without_a_key_too(tmp_path: Path) -> None:
@@ -123,4 +125,36 @@ def test_a_list_is_no_checkpoint(tmp_path: Path) -> None:
     head, line, _ = export(FIRST)
     assert found(tmp_path / "export", [head, line, b'["checkpoint"]\n']) == [
         "entry 1: its line isn't an entry; nothing after it was read"
+    ]
+
+
+def test_more_entries_than_are_added_at_once_are_one_tree(tmp_path: Path) -> None:
+    lines = [Line(boards={}, number=at + 1) for at in range(TOGETHER + 2)]
+    path, written = tmp_path / "export", export(*lines)
+    path.write_bytes(b"".join(written))
+    report = verify_export(path, KEY.public, note(lines[:-1]))
+    assert (report.findings, report.size) == ((), TOGETHER + 2)
+    assert report.root == root([line.hashed(index) for index, line in enumerate(lines)])
+    assert found(path, [*written[:-3], *written[-2:]]) == [
+        f"entry {TOGETHER}: it is missing; nothing after it was read"
+    ]
+
+
+@pytest.mark.parametrize("leaf", ["", "00"])
+def test_a_leaf_that_is_cut_short_is_no_entry(tmp_path: Path, leaf: str) -> None:
+    head, _, last = export(FIRST)
+    hashed = sha256(b"\0" + bytes.fromhex(leaf)).hexdigest()
+    line = f'{{"hash":"{hashed}","leaf":"{leaf}","n":0,"parts":{{}}}}\n'.encode()
+    for lines in ([head, line, last], [head, line.ljust(300, b" ")[:-1] + b"\n", last]):
+        assert found(tmp_path / "export", lines) == ["entry 0: its line isn't an entry; nothing after it was read"]
+
+
+def test_what_stands_before_a_broken_place_in_a_compressed_file_was_read(tmp_path: Path) -> None:
+    head, line, long, _ = export(FIRST, Line(boards={}, terms={"x": "a" * 1_000_000}))
+    path = tmp_path / "export"
+    path.write_bytes(zstandard.compress(head + line + long) + b"more")
+    report = verify_export(path, KEY.public)
+    assert (report.size, report.root) == (1, root([FIRST.hashed(0)]))
+    assert [str(each) for each in report.findings] == [
+        "entry 1: the file can't be decompressed; nothing after it was read"
     ]
