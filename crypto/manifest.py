@@ -48,6 +48,7 @@ class Party:
 class Core:
     """What a bundle is: from whom, to whom, what for, which sections. Its hash is bound into everything inside."""
 
+    suite: str
     bundle: bytes
     transfer: str
     purpose: str
@@ -60,7 +61,6 @@ class Core:
     supersedes: bytes | None
     made_at: datetime
     expires_at: datetime
-    suite: str = SUITE
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +177,7 @@ def _core(data: JSON) -> Core:
     versions = record(value["versions"], *sections)
     return _check_life(
         Core(
+            suite=suite,
             bundle=unb64(value["bundle"], ID_SIZE),
             transfer=text(value["transfer"], _REFERENCE),
             purpose=text(value["purpose"], _REFERENCE),
@@ -189,7 +190,6 @@ def _core(data: JSON) -> Core:
             supersedes=None if value["supersedes"] is None else unb64(value["supersedes"], ID_SIZE),
             made_at=_moment(value["made_at"]),
             expires_at=_moment(value["expires_at"]),
-            suite=suite,
         )
     )
 
