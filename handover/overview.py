@@ -1,27 +1,42 @@
 """What each side of a transfer sees of it. The sender sees every reason; the receiver sees nothing it hasn't opened."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from consent.answers import Scope, present_code, scope_of, successors
 from consent.db import reading
+from consent.errors import IntegrityBroken
 from consent.events import Event, Kind
-from consent.guardians import family as family_of
 from consent.ledger import History
-from consent.rule import Granted, allows, confirmed, decide
-from consent.terms import Purpose, Section
+from consent.rule import Granted, Reason, allows, confirmed, decide
+from consent.terms import Section
 from handover.asked import asked
 from handover.bundles import handed_out, newest, question_of, versions_of
 from handover.idempotency import Answer
 from handover.parts import Caller, Parts
 from handover.proposals import of_transfer
+from handover.season import owing
 from handover.tables import Bundle, Release, Transfer
-from handover.transfers import of_caller, page, policy_of, sections_of, time
+from handover.transfers import of_caller, page, policy_of, purpose_of, sections_of, time
 from handover.words import read_words, words_shown
+
+_SAID: Final = frozenset(
+    {
+        Reason.WAITING,
+        Reason.OBJECTION_OPEN,
+        Reason.OBJECTION_UPHELD,
+        Reason.PUPIL_OBJECTS,
+        Reason.GUARDIAN_OBJECTS,
+        Reason.WITHDRAWN,
+        Reason.NOT_YET_VALID,
+    }
+)
+"""Reasons that name somebody who has said all there was to say: nothing is waited for of that person."""
 
 
 def one(parts: Parts, caller: Caller, transfer: str) -> Answer:
@@ -65,36 +80,52 @@ def _show(parts: Parts, session: Session, caller: Caller, row: Transfer) -> Answ
 
 
 def _for_sender(parts: Parts, session: Session, row: Transfer, history: History) -> Answer:
-    bundle, now, known, below = newest(session, row.id), parts.clock(), history.known, parts.journal.first
-    policy = policy_of(parts, session, row)
-    decisions: dict[str, Answer] = {}
-    waiting: set[str] = set()
-    for section in sections_of(row):
-        asked = question_of(row, bundle, (section,))
-        decision = decide(asked, history.events, history.newest_number, policy, now, below)
-        if isinstance(decision, Granted):
-            decisions[str(section)] = {"granted": True, "reason": None, "allows": None}
-            continue
-        reason = decision.reason
-        decisions[str(section)] = {"granted": False, "reason": reason.name, "allows": allows(reason).staff}
-        waiting |= set(decision.detail.persons) or _all_deciders(known, row.pupil, now, below)
+    bundle, now, known = newest(session, row.id), parts.clock(), history.known
+    names = row.sections.split(",")
+    try:
+        policy, decisions, waiting = _decided(parts, session, row, bundle, history, now)
+    except IntegrityBroken:  # the gate refuses all of it for the same reason; the sender's other transfers go on
+        policy, decisions, waiting = None, dict.fromkeys(names, _refused(Reason.LEDGER_INTEGRITY)), set()
     releases = session.scalars(select(Release).where(Release.transfer == row.id).order_by(Release.index))
     return {
         "side": "sender",
         "pupil": row.pupil,
         "receiver": row.receiver,
-        "sections": [str(section) for section in sections_of(row)],
-        "policy": policy.kind,
+        "sections": names,
+        "policy": policy,
         "bundle": _bundle(bundle, with_versions=True),
         "seal_again": _seal_again(parts, session, row, bundle, now),
         "decisions": decisions,
-        "waiting_for": sorted(waiting),
+        "waiting_for": sorted(waiting) if row.cancelled_at is None else [],
         "proposals": of_transfer(session, row.id, now),
         "objections": _objections(parts, session, row, known),
         "views": _views(parts, session, row, known),
         "released": [_release(each) for each in releases],
         "acknowledgement": _acknowledgement(row),
     }
+
+
+def _decided(
+    parts: Parts, session: Session, row: Transfer, bundle: Bundle | None, history: History, now: datetime
+) -> tuple[str | None, dict[str, Answer], set[str]]:
+    """Give the policy, what the rule says now of each section, and whose answer it waits for."""
+    policy, below = policy_of(parts, session, row), parts.journal.first
+    decisions: dict[str, Answer] = {}
+    waiting = {person.id for person in owing(history.known, row, policy, bundle, now, below) or ()}
+    for section in sections_of(row):
+        asked = question_of(row, bundle, (section,))
+        decision = decide(asked, history.events, history.newest_number, policy, now, below)
+        if isinstance(decision, Granted):
+            decisions[str(section)] = {"granted": True, "reason": None, "allows": None}
+            continue
+        decisions[str(section)] = _refused(decision.reason)
+        if decision.reason not in _SAID:
+            waiting |= set(decision.detail.persons)
+    return policy.kind, decisions, waiting
+
+
+def _refused(reason: Reason) -> Answer:
+    return {"granted": False, "reason": reason.name, "allows": allows(reason).staff}
 
 
 def _seal_again(parts: Parts, session: Session, row: Transfer, bundle: Bundle | None, now: datetime) -> bool:
@@ -107,11 +138,6 @@ def _seal_again(parts: Parts, session: Session, row: Transfer, bundle: Bundle | 
 
 def _release(row: Release) -> Answer:
     return {"sections": row.sections.split(","), "at": time(row.at), "outcome": row.outcome}
-
-
-def _all_deciders(known: Sequence[Event], pupil: str, now: datetime, suspended_below: int) -> set[str]:
-    speakers = family_of(known, pupil, now, suspended_below)
-    return set(speakers.deciders) if speakers else set()
 
 
 def _for_receiver(session: Session, row: Transfer, known: Sequence[Event]) -> Answer:
@@ -135,7 +161,10 @@ def _for_receiver(session: Session, row: Transfer, known: Sequence[Event]) -> An
 def _withdrawn(row: Transfer, known: Sequence[Event]) -> set[Section]:
     """Give the sections of which a withdrawal stands: whoever took consent back hasn't said yes again since."""
     chain = successors(known)
-    here = Scope(row.sender, present_code(row.receiver, chain), Purpose(row.purpose))
+    try:
+        here = Scope(row.sender, present_code(row.receiver, chain), purpose_of(row))
+    except IntegrityBroken:  # nobody can say what was said of it
+        return set()
     taken_back: set[tuple[str, Section]] = set()
     for event in known:
         if scope_of(event, chain) != here:
@@ -159,7 +188,8 @@ def _bundle(bundle: Bundle | None, *, with_versions: bool) -> Answer | None:
         "expires_at": time(bundle.expires_at),
     }
     if with_versions:
-        shown["versions"] = {str(name): version for name, version in versions_of(bundle).items()}
+        with suppress(IntegrityBroken):  # then it has none that anybody could name
+            shown["versions"] = {str(name): version for name, version in versions_of(bundle).items()}
     return shown
 
 

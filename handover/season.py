@@ -2,8 +2,8 @@
 
 A transfer is in the season while it is open and the receiver hasn't acknowledged it. Somebody is silent whose answer it
 still needs: a yes or no to each section that is asked of this person, or inzage of the present version of each section
-that the law sends. Who was invited is reminded after 5 and after 10 days; the reminder holds no code, it names the day
-of the mail that does.
+that the law sends. Where it isn't known who holds gezag nobody is, and the list says so. Who was invited is reminded
+after 5 and after 10 days; the reminder holds no code, it names the day of the mail that does.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,7 +25,7 @@ from consent.overview import Answer as Said
 from consent.overview import Person, overview
 from consent.rule import confirmed
 from consent.tables import Pupil
-from consent.terms import Ground, Purpose, Section
+from consent.terms import Ground, Policy, Section
 from handover.accesslog import SERVICE, Did, record, staff
 from handover.bundles import newest, versions_of
 from handover.errors import NotTheirs
@@ -35,8 +35,8 @@ from handover.outbox import deliver, post
 from handover.parts import Caller, Parts
 from handover.people import child_of, own_pupil, reachable
 from handover.question import requirements
-from handover.tables import Invitation, Transfer
-from handover.transfers import boards_of, policy_of, time
+from handover.tables import Bundle, Invitation, Transfer
+from handover.transfers import boards_of, policy_of, purpose_of, time
 
 REMINDED_AFTER: Final = (timedelta(days=5), timedelta(days=10))
 """How long after an invitation each reminder goes."""
@@ -74,16 +74,22 @@ def _note(parts: Parts, caller: Caller, once: Once, pupil: str, did: Did, **note
 # ---- who hasn't answered
 
 
-def silent(parts: Parts, session: Session, row: Transfer, now: datetime) -> list[Person]:
-    """Give who hasn't yet answered all that this transfer asks of them; nobody, while it isn't known who decides."""
+def silent(parts: Parts, session: Session, row: Transfer, now: datetime) -> list[Person] | None:
+    """Give who hasn't yet answered all that this transfer asks of them; None, while it isn't known who decides."""
     known = parts.ledger.history(session, row.pupil).known
-    speaking = family(known, row.pupil, now, parts.journal.first)
+    return owing(known, row, policy_of(parts, session, row), newest(session, row.id), now, parts.journal.first)
+
+
+def owing(
+    known: Sequence[Event], row: Transfer, policy: Policy, bundle: Bundle | None, now: datetime, suspended_below: int
+) -> list[Person] | None:
+    """Tell the same as `silent` from what was read of the transfer and of its pupil."""
+    speaking = family(known, row.pupil, now, suspended_below)
     if speaking is None:
-        return []
-    needs = requirements(policy_of(parts, session, row), row)
-    versions = versions_of(newest(session, row.id))
-    scope = Scope(row.sender, row.receiver, Purpose(row.purpose))
-    ruled = _ruled(parts, known, scope, now)
+        return None
+    needs, versions = requirements(policy, row), versions_of(bundle)
+    scope = Scope(row.sender, row.receiver, purpose_of(row))
+    ruled = _ruled(known, scope, now, suspended_below)
 
     def owes(person: Person) -> bool:
         asked = {section for section, need in needs.items() if need in (Ground.CONSENT, Ground.EXPLICIT_CONSENT)}
@@ -93,15 +99,17 @@ def silent(parts: Parts, session: Session, row: Transfer, now: datetime) -> list
         by_law = [section for section, need in needs.items() if need is Ground.STATUTORY and section in versions]
         return person.id in speaking.readers and any(person.shown.get(name) != versions[name] for name in by_law)
 
-    told = overview(known, row.pupil, scope, now, parts.journal.first)
+    told = overview(known, row.pupil, scope, now, suspended_below)
     return [person for person in told.persons if owes(person)]
 
 
-def _ruled(parts: Parts, known: Sequence[Event], scope: Scope, now: datetime) -> set[tuple[str | None, Section]]:
+def _ruled(
+    known: Sequence[Event], scope: Scope, now: datetime, suspended_below: int
+) -> set[tuple[str | None, Section]]:
     """Give in whose place a court has decided on which section, as far as that counts now."""
     chain = successors(known)
     here = Scope(scope.sender, present_code(scope.receiver, chain), scope.purpose)
-    rulings = [event for event in confirmed(known, parts.journal.first) if event.kind is Kind.COURT]
+    rulings = [event for event in confirmed(known, suspended_below) if event.kind is Kind.COURT]
     return {
         (event.stands_for, section)
         for event in rulings
@@ -140,12 +148,13 @@ def listing(parts: Parts, caller: Caller, group: str | None, cursor: str | None)
         asked = sorted(place for place in places if group is None or place.group == group)
         page = [_print(parts, session, place, places[place], now) for place in asked[:PAGE]]
     following = asked[PAGE - 1].transfer if len(asked) > PAGE else None
-    return {"transfers": [each for each in page if each["persons"]], "next": following}
+    return {"transfers": [each for each in page if each["persons"] or not each["custody_known"]], "next": following}
 
 
 def _print(parts: Parts, session: Session, place: _Place, row: Transfer, now: datetime) -> Answer:
     named = session.scalars(select(Invitation).where(Invitation.transfer == row.id))
     invited = {each.person: each for each in named}
+    persons = silent(parts, session, row, now)
     return {
         "transfer": row.id,
         "pupil": row.pupil,
@@ -153,9 +162,9 @@ def _print(parts: Parts, session: Session, place: _Place, row: Transfer, now: da
         "receiver": row.receiver,
         "purpose": row.purpose,
         "opened_at": time(row.opened_at),
+        "custody_known": persons is not None,
         "persons": [
-            {"person": one.id, "role": str(one.role)} | _invited(invited.get(one.id), now)
-            for one in silent(parts, session, row, now)
+            {"person": one.id, "role": str(one.role)} | _invited(invited.get(one.id), now) for one in persons or ()
         ],
     }
 
@@ -253,4 +262,4 @@ def _owed(parts: Parts, session: Session, invitation: str, now: datetime) -> int
     gone = transfer.cancelled_at is not None or transfer.received_at is not None
     if number <= row.reminded or gone:
         return 0
-    return number if any(one.id == row.person for one in silent(parts, session, transfer, now)) else 0
+    return number if any(one.id == row.person for one in silent(parts, session, transfer, now) or ()) else 0

@@ -246,7 +246,7 @@ class TransferShown(Schema):
     pupil = string()
     receiver = string()
     sections = texts()
-    policy = string()
+    policy = maybe()
     seal_again = fields.Boolean()
     decisions = fields.Dict(keys=string(), values=fields.Nested(Decision))
     waiting_for = texts()
@@ -332,7 +332,7 @@ class SilentPerson(Schema):
 
 
 class SilentTransfer(Schema):
-    """A transfer that waits for somebody."""
+    """A transfer that waits for somebody, or of which it isn't known who decides."""
 
     transfer = string()
     pupil = string()
@@ -340,6 +340,7 @@ class SilentTransfer(Schema):
     receiver = string()
     purpose = string()
     opened_at = string()
+    custody_known = fields.Boolean()
     persons = rows(SilentPerson)
 
 

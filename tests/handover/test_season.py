@@ -124,11 +124,71 @@ def test_from_16_the_pupil_is_asked_and_the_parents_aren_t(lite: Story) -> None:
     assert [(one["person"], one["role"]) for one in row["persons"]] == [(case.child.pupil, "pupil")]
 
 
-def test_nobody_is_called_silent_while_it_isn_t_known_who_decides(case: Case) -> None:
+def test_nobody_is_called_silent_while_it_isn_t_known_who_decides_and_the_list_says_so(case: Case) -> None:
     with later(days=364):
         assert waiting(case) == ["g0", "g1"]
+        assert (row_of(case) or {})["custody_known"] is True
     with later(days=367):
-        assert waiting(case) == []
+        row = row_of(case)
+        assert row is not None
+        assert (row["custody_known"], row["persons"]) == (False, [])
+
+
+# ---- what the sender's list says of the same
+
+
+def for_sender(case: Case) -> list[str]:
+    return sorted(f"g{case.child.persons.index(person)}" for person in case.for_sender()["waiting_for"])
+
+
+def test_a_transfer_waits_for_who_hasn_t_answered_and_not_for_a_no(case: Case) -> None:
+    assert for_sender(case) == ["g0", "g1"]
+    case.say(0, okr="no", reports="yes")
+    assert for_sender(case) == ["g1"], "that the other says no takes nobody's answer away"
+    case.say(1, okr="yes", reports="no")
+    assert (case.why("okr"), case.why("reports")) == ("GUARDIAN_OBJECTS", "GUARDIAN_OBJECTS")
+    assert for_sender(case) == []
+    case.family("withdrawal", 1, sections=["okr"], destroy_now=False)
+    assert for_sender(case) == []
+
+
+def test_a_transfer_waits_for_no_answer_while_only_the_receiver_has_to_say_something(lite: Story) -> None:
+    case = lite.case(bundle=False, sections=("okr",), applied=False)
+    case.all_say(okr="yes")
+    assert (case.why("okr"), for_sender(case)) == ("NOT_APPLIED", [])
+
+
+def test_a_transfer_waits_for_an_answer_that_has_to_be_given_anew(lite: Story) -> None:
+    lite.region.choose("po-noord", "toestemming", level=2)
+    case = lite.case(bundle=False, sections=("okr",))
+    case.all_say(okr="yes")
+    assert (case.why("okr"), for_sender(case)) == ("AUTH_LEVEL", ["g0", "g1"])
+
+
+def test_a_transfer_waits_from_16_for_the_pupil_and_not_for_the_parents(lite: Story) -> None:
+    born = date(now().year - 17, 1, 1)
+    case = lite.case(bundle=False, sections=("okr",), pupil={"born": born, "pupil_mail": f"{canary.MAIL}-l@gezin.test"})
+    assert case.for_sender()["waiting_for"] == [case.child.pupil]
+    case.say(2, okr="no")
+    assert case.for_sender()["waiting_for"] == []
+
+
+def test_a_transfer_under_the_law_waits_for_inzage_and_not_for_time_to_pass(lite: Story) -> None:
+    lite.region.choose("po-noord", "wettelijk")
+    case = lite.case(sections=("okr",))
+    lite.region.post(PO, f"{case.path}/statutory", {"sections": ["okr"]})
+    case.family("inzage", 0, versions=case.versions("okr"), done=False)
+    assert for_sender(case) == ["g1"]
+    case.family("inzage", 1, versions=case.versions("okr"), done=False)
+    assert (case.why("okr"), for_sender(case)) == ("WAITING", [])
+
+
+def test_a_transfer_waits_for_nobody_when_it_is_cancelled_or_when_it_isn_t_known_who_decides(case: Case) -> None:
+    with later(days=367):
+        assert (case.why("okr"), for_sender(case)) == ("CUSTODY_UNKNOWN", [])
+    assert for_sender(case) == ["g0", "g1"]
+    case.story.region.post(PO, f"{case.path}/cancel", {})
+    assert for_sender(case) == []
 
 
 @pytest.fixture
