@@ -19,6 +19,7 @@ from crypto.manifest import (
     core_hash,
     item_context,
     manifest_size,
+    parse_manifest,
     part_hash,
     print_checked,
     print_core,
@@ -47,6 +48,12 @@ def test_a_core_that_a_reader_would_take_is_printed_as_any_other() -> None:
     assert print_checked(CORE) == print_core(CORE) == printed_core(READ.manifest_bytes)
     assert print_manifest(MANIFEST) == print_manifest(MANIFEST, print_core(CORE)) == READ.manifest_bytes
     assert print_manifest(MANIFEST, b"its core").startswith(b'{"core":its core,"sections":')
+
+
+def test_a_core_between_keys_of_nobody_yet_is_printed_and_read() -> None:
+    nobody = replace(CORE, sender=replace(CORE.sender, school=None), recipient=replace(CORE.recipient, school=None))
+    assert print_checked(nobody) == print_core(nobody)
+    assert parse_manifest(print_manifest(replace(MANIFEST, core=nobody))).core == nobody
 
 
 @pytest.mark.parametrize("count", [1, 2, 9, 64])
