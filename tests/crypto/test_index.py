@@ -55,7 +55,7 @@ def test_what_was_printed_is_read_as_it_was(content: Any, documents: list[Listed
         ({"content": 1, "documents": [SAID | {"sha256": "x"}]}, "base64url"),
     ],
 )
-def test_an_index_of_another_form_is_refused_d6(value: Any, why: str) -> None:
+def test_an_index_of_another_form_is_refused(value: Any, why: str) -> None:
     with pytest.raises(EncodingRefused, match=why):
         parse_index(canon(value))
 

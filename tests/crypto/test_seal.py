@@ -230,12 +230,12 @@ def nested(levels: int) -> Any:
     ],
     ids=["nan", "number", "names", "text", "deep", "very-deep", "name", "type", "hash", "size"],
 )
-def test_an_index_that_no_reader_would_take_is_not_sealed_d6(content: Content) -> None:
+def test_an_index_that_no_reader_would_take_is_not_sealed(content: Content) -> None:
     with pytest.raises(BundleMalformed, match=r"^the index of okr: \w"):
         sealed({"okr": content})
 
 
-def test_content_as_deep_as_an_index_allows_comes_out_d6(tmp_path: Path) -> None:
+def test_content_as_deep_as_an_index_allows_comes_out(tmp_path: Path) -> None:
     content = nested(INDEX_DEPTH - 1)
     assert opened(sealed({"okr": Content(content)}), tmp_path / "open").sections["okr"].index == content
 
