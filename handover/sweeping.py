@@ -4,7 +4,8 @@ It works in small batches, each claimed by a lease, so that several sweeps may r
 begun is taken up by the next. What others hold for too long is left for the next one too, and said.
 
 Before it destroys anything it looks at itself: a clock that went back or leapt ahead, or a large share of one kind due
-at once, is more likely a fault than the truth; it stops then and asks (bad cases I2, J8).
+at once, is more likely a fault than the truth; it stops then and asks (bad cases I2, J8). It asks too when entries were
+lost since the last sweep: the holds and restrictions among them keep nothing any more.
 A frozen service isn't swept: what its journal says may not be so.
 """
 
@@ -44,6 +45,8 @@ TASKS: Final[tuple[tuple[str, Callable[[Parts], int]], ...]] = (
 )
 """What every sweep does before it destroys anything, and under which name it says how much: use cases that may be
 repeated, given the parts and giving a count."""
+
+ACCEPT: Final = "look first; `--accept-due` with a share, `--accept-clock` and `--accept-loss` say yes for one run"
 
 UNDELIVERED: Final = "the outbox doesn't take them"
 """What a sweep says of messages that wait: the families don't hear what they must, so the command ends with 2."""
@@ -101,6 +104,7 @@ def sweep(
     *,
     accept: float | None = None,
     accept_clock: bool = False,
+    accept_loss: bool = False,
     progress: Progress = lambda kept, done: None,
 ) -> Swept:
     """Sweep once. `accept` is the share of a kind that may be due at once in this run.
@@ -108,8 +112,8 @@ def sweep(
     Raises SweepStopped: before anything was done, or between two batches where the service froze meanwhile.
     """
     refuse_frozen(parts)
-    if found := [*(() if accept_clock else clock_doubts(parts)), *doubts(parts, accept)]:
-        raise SweepStopped(*found, "look first; `--accept-due` with a share, and `--accept-clock`, say yes for one run")
+    if found := list(all_doubts(parts, accept, accept_clock=accept_clock, accept_loss=accept_loss)):
+        raise SweepStopped(*found, ACCEPT)
     swept = Swept(Counter(dict.fromkeys(Kept, 0)))
     for name, task in TASKS:
         with _unless_busy(swept, name):
@@ -155,6 +159,24 @@ def refuse_frozen(parts: Parts) -> None:
     """Raise SweepStopped while a newer or another journal is known outside."""
     if parts.keystore.frozen() is not None:
         raise SweepStopped("the service is frozen: somebody holds a newer checkpoint of its journal; restore it first")
+
+
+def all_doubts(parts: Parts, accept: float | None, *, accept_clock: bool, accept_loss: bool) -> Iterator[str]:
+    """Say what a sweep would stop at, but for what was accepted."""
+    if not accept_clock:
+        yield from clock_doubts(parts)
+    if not accept_loss:
+        yield from loss_doubts(parts)
+    yield from doubts(parts, accept)
+
+
+def loss_doubts(parts: Parts) -> Iterator[str]:
+    """Say that entries were lost, as long as no sweep has begun since."""
+    first = parts.journal.first
+    with reading(parts.main) as session:
+        last = session.scalar(select(func.max(Sweep.begun_at)))
+        if first and (last is None or last < parts.journal.read(session, first).recorded_at):
+            yield "entries were lost, and the holds and restrictions among them: they must be placed again"
 
 
 def clock_doubts(parts: Parts) -> Iterator[str]:

@@ -86,6 +86,7 @@ def restore(
     if done.lost:
         lines += [
             "What was said before the loss is suspended: schools state custody, ask, and confirm applications again.",
+            "Holds and restrictions may be lost: place them again, then `handover admin sweep --accept-loss`.",
             "Whether an FG who approved had been revoked in what was lost, nobody knows: ask both boards.",
             "Give trust.txt to the register: schools and witnesses follow this log under its new name.",
         ]

@@ -2,7 +2,7 @@
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,23 +24,27 @@ if TYPE_CHECKING:
     help="Go on in this run though up to this share of a kind is due at once.",
 )
 @click.option("--accept-clock", is_flag=True, help="Go on in this run though the clock looks wrong.")
+@click.option("--accept-loss", is_flag=True, help="After a loss: holds and restrictions have been placed again.")
 @as_json
-def sweep(*, dry_run: bool, accept_due: float | None, accept_clock: bool, as_json: bool) -> None:
+def sweep(*, dry_run: bool, accept_due: float | None, accept_clock: bool, accept_loss: bool, as_json: bool) -> None:
     """Destroy what may be kept no longer, and finish what was left open.
 
-    Stops and ends with 2 when the clock leapt, or when too much is due at once; two options then say yes. Ends with 2
-    too, having done the rest, when messages couldn't be handed over.
+    Stops and ends with 2 when the clock leapt, when too much is due at once, or when entries were lost since the last
+    sweep; three options then say yes. Ends with 2 too, having done the rest, when messages couldn't be handed over.
     """
+    from handover import sweeping
     from handover.parts import assemble
     from handover.settings import load
-    from handover.sweeping import sweep as carry_out
 
     parts = assemble(load())
     if dry_run:
-        _foretell(parts, accept_due, accept_clock=accept_clock, as_json=as_json)
+        doubts = sweeping.all_doubts(parts, accept_due, accept_clock=accept_clock, accept_loss=accept_loss)
+        _foretell(parts, doubts, as_json=as_json)
         return
     with _progress() as told:
-        swept = carry_out(parts, accept=accept_due, accept_clock=accept_clock, progress=told)
+        swept = sweeping.sweep(
+            parts, accept=accept_due, accept_clock=accept_clock, accept_loss=accept_loss, progress=told
+        )
     done = {str(name): count for name, count in swept.done.items()}
     left = {str(kept): dict(why) for kept, why in swept.left.items()}
     lines = [f"{name}: {count}" for name, count in done.items() if count]
@@ -50,7 +54,7 @@ def sweep(*, dry_run: bool, accept_due: float | None, accept_clock: bool, as_jso
         raise click.exceptions.Exit(2)
 
 
-def _foretell(parts: "Parts", accept: float | None, *, accept_clock: bool, as_json: bool) -> None:
+def _foretell(parts: "Parts", doubts: Iterable[str], *, as_json: bool) -> None:
     from handover import sweeping
     from handover.destruction import DONE
     from handover.retention import TABLE
@@ -70,7 +74,7 @@ def _foretell(parts: "Parts", accept: float | None, *, accept_clock: bool, as_js
             )
             click.echo(f"    {row.then if left is None else f'stays: {left}'} ({row.basis})")
     counts.update({str(kept): count for kept, count in sweeping.planned_rows(parts).items()})
-    found = [*(() if accept_clock else sweeping.clock_doubts(parts)), *sweeping.doubts(parts, accept)]
+    found = list(doubts)
     lines = [f"{kept}: {count}" for kept, count in counts.items() if count] + [f"would stop: {each}" for each in found]
     value = {"due": planned, "counts": dict(counts), "doubts": found}
     answer(value, "\n".join([*lines, "Nothing was changed."]), as_json=as_json)

@@ -4,13 +4,14 @@ import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Column, Integer, MetaData, Table
 
-from consent.db import reading, truncate
+from consent.db import reading, truncate, writing
 from consent.errors import Destroyed, NotShipped, StartRefused
 from consent.events import Kind
 from consent.terms import Section
@@ -26,6 +27,8 @@ from handover.loss import LossRefused, approve, read_approval, read_statement
 from handover.parts import RESTORING, assemble
 from handover.release import Released, Withheld, release
 from handover.restoring import LOSS, RestoreRefused, restore
+from handover.sweeping import SweepStopped, all_doubts, sweep
+from handover.tables import Sweep
 from handover.unfinished import NOTHING, begin
 from tests import canary
 from tests.conftest import Databases
@@ -335,6 +338,23 @@ def test_after_a_loss_the_log_has_another_name_and_all_grants_are_suspended(
     assert isinstance(asks(light, file), Released)
     light.start()
     assert isinstance(asks(light, file), Released)
+
+
+def test_after_a_loss_nothing_is_destroyed_before_somebody_says_that_the_holds_stand_again(lossy: Lossy) -> None:
+    """J2: a hold may be among what was lost, and then nothing else keeps what it kept."""
+    light, copies, _, people = lossy
+    known = [(light.region.folder / "kept").read_bytes()]
+    light.restore(copies, known=known, approvals=approvals(light, *people[:2]))
+    parts = light.region.parts
+    for older in (None, Sweep(id="0" * 32, begun_at=now() - timedelta(hours=1))):
+        if older is not None:
+            with writing(parts.main) as session:
+                session.add(older)
+        with pytest.raises(SweepStopped, match="entries were lost, and the holds and restrictions among them"):
+            sweep(parts)
+    assert list(all_doubts(parts, None, accept_clock=False, accept_loss=True)) == []
+    sweep(parts, accept_loss=True)
+    sweep(parts)
 
 
 def test_a_backup_from_before_a_loss_leads_across_it(lossy: Lossy) -> None:

@@ -120,7 +120,7 @@ def test_the_text_leads_an_operator_and_two_others_through_a_loss(
     service = Service(sqlite_region, sqlite_databases)
     take, _ = commands("Before")
     back, look = (each for each in commands("After") if each.startswith("handover"))
-    approve, accept = commands("With a loss")
+    approve, accept, go_on = commands("With a loss")
     for name, key in (("fg.key", sqlite_region.dpo("stad")), ("root.key", sqlite_region.root)):
         (service.settings.home / name).write_bytes(print_identity(key, PASSPHRASE))
     forgotten, kept = granted_file(sqlite_region, holders=1), granted_file(sqlite_region, holders=1)
@@ -146,4 +146,7 @@ def test_the_text_leads_an_operator_and_two_others_through_a_loss(
         assert release(sqlite_region.parts, FETCHES, file.transfer, OKR) == Withheld("CUSTODY_UNKNOWN")
         restate(service, file)
         assert release(sqlite_region.parts, FETCHES, file.transfer, OKR) == Withheld("SUSPENDED")
+    assert "placed again" in operator.types("handover admin sweep", ends_with=2)
+    operator.types(go_on)
+    operator.types("handover admin sweep")
     operator.types(take.replace("backups", "today"))

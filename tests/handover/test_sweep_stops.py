@@ -221,7 +221,7 @@ def test_the_command_in_json_gives_ids_counts_and_doubts(served: Story) -> None:
     assert (code, out) == (2, "")
     assert err == (
         "handover: cancelled_transfer: 51 of 61 are due at once (84%)\n"
-        "handover: look first; `--accept-due` with a share, and `--accept-clock`, say yes for one run\n"
+        "handover: look first; `--accept-due` with a share, `--accept-clock` and `--accept-loss` say yes for one run\n"
     )
     assert run("--accept-due", "1.5")[0] == 2
     assert json.loads(run("--accept-due", "0.9", "--json")[1])["done"]["cancelled_transfer"] == 51
