@@ -1,5 +1,6 @@
 """What a manifest is made with: a core that a reader would take, what binds its insides to it, who signed it."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from hashlib import sha256
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from crypto.bundle import Reader, head_size, print_head
-from crypto.encoding import lp
+from crypto.encoding import canon, lp
 from crypto.errors import BundleMalformed, BundleUnsigned, EncodingRefused, ShareRefused
 from crypto.keys import SignKey
 from crypto.manifest import (
@@ -54,6 +55,14 @@ def test_a_core_between_keys_of_nobody_yet_is_printed_and_read() -> None:
     nobody = replace(CORE, sender=replace(CORE.sender, school=None), recipient=replace(CORE.recipient, school=None))
     assert print_checked(nobody) == print_core(nobody)
     assert parse_manifest(print_manifest(replace(MANIFEST, core=nobody))).core == nobody
+
+
+@pytest.mark.parametrize("sections", [dict.fromkeys(CORE.sections, 1), "".join(CORE.sections), 2, None, []])
+def test_the_sections_of_a_core_are_a_list(sections: Any) -> None:
+    value = json.loads(READ.manifest_bytes)
+    value["core"]["sections"] = sections
+    with pytest.raises(BundleMalformed, match=r"^the manifest: sections are a list of names$"):
+        parse_manifest(canon(value))
 
 
 @pytest.mark.parametrize("count", [1, 2, 9, 64])
