@@ -317,12 +317,12 @@ def _references(draft: Draft, events: Sequence[Event], act: Act) -> Refusal | No
 
 
 def _objection_open(draft: Draft, events: Sequence[Event], act: Act) -> Refusal | None:
-    decided = {event.objection for event in events if event.kind is Kind.OBJECTION_DECIDED}
+    decided = {event.objection for event in events}
     return Refusal.ALREADY_DECIDED if draft.objection in decided else None
 
 
 def _request_open(draft: Draft, events: Sequence[Event], act: Act) -> Refusal | None:
-    rulings = [e.ruling for e in events if e.kind is Kind.REQUEST_DECIDED and e.request == draft.request]
+    rulings = [event.ruling for event in events if event.request == draft.request]
     again = Ruling.EXTENDED in rulings and draft.ruling is Ruling.EXTENDED  # longer once (AVG art. 12(3))
     return Refusal.ALREADY_DECIDED if again or set(rulings) - {Ruling.EXTENDED} else None
 

@@ -236,6 +236,18 @@ def test_gezag_that_begins_on_the_day_of_the_check_is_fine():
     assert replace(event, holders=(Holder("g1", Role.GUARDIAN, date(2027, 2, 1)),)).to_terms()
 
 
+def test_gezag_of_one_of_several_that_begins_after_the_check_is_refused():
+    event = Story().tell("CUSTODY", "s1", holders=["g1", "g2"])
+    late = replace(event.holders[1], since=event.checked_on + timedelta(days=1))
+    with pytest.raises(EventRefused, match="holders: gezag that begins after it was checked"):
+        replace(event, holders=(event.holders[0], late)).to_terms()
+
+
+def test_what_the_law_says_may_begin_and_never_end():
+    event = replace(Story().tell("STATUTORY", "s1"), valid_from=T, valid_until=None)
+    assert "valid_until" not in event.to_terms()
+
+
 def test_a_grant_may_last_a_microsecond():
     assert replace(Story().tell("GRANT", "g1"), valid_from=T, valid_until=T + timedelta(microseconds=1)).to_terms()
 

@@ -451,8 +451,9 @@ def test_a_request_is_decided_once_and_put_off_once(quick):
     for ruling in Ruling:
         late = {"request": request, "ruling": ruling}
         assert quick.refused("REQUEST_DECIDED", "s1", **late) is Refusal.ALREADY_DECIDED
-    grant = quick.record("GRANT", "g1").id
+    grant, other = quick.record("GRANT", "g1").id, quick.record("REQUEST", "g1").id
     assert quick.refused("REQUEST_DECIDED", "s1", request=grant) is Refusal.REFERENCE
+    assert quick.record("REQUEST_DECIDED", "s1", request=other), "each is decided by itself"
 
 
 def test_every_kind_has_its_roles():

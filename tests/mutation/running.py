@@ -41,6 +41,9 @@ NEAR = 4
 QUICK = 1.5
 """How many seconds a test may take that is tried first, since it noticed a mutant before."""
 
+WARM = 2
+"""How many tests of each kind, by their fixtures, are run beforehand where that leaves no thread."""
+
 MEMORY = 3 << 30
 KILLED, SURVIVED, TIMEOUT, UNSEEN = "killed", "survived", "timeout", "unseen"
 _HOUSE = ("consent", "crypto", "handover", "migrations", "tests")
@@ -184,17 +187,27 @@ class _Run(_Steady):
             os._exit(os.waitstatus_to_exitcode(status))
         learnt: dict[int, list[str]]
         self.took, learnt, self.failed = pickle.loads(said)
-        self._warm(min(items, key=lambda item: self.took[item.nodeid]), items[0])
+        self._warm(sorted(items, key=lambda item: self.took[item.nodeid]))
         return learnt
 
-    def _warm(self, item: pytest.Item, other: pytest.Item) -> None:
-        """Set up a test and take it down again, so that no fork has to do what is done once."""
-        item.ihook.pytest_runtest_setup(item=item)
-        item.ihook.pytest_runtest_teardown(item=item, nextitem=other)
-        assert isinstance(item, pytest.Function)
-        item._initrequest()
+    def _warm(self, by_time: list[pytest.Item]) -> None:
+        """Run the quickest tests of each kind that leave no thread behind: no fork has to do what is done once."""
+        kinds: dict[tuple[str, ...], list[pytest.Item]] = {}
+        for item in by_time:
+            assert isinstance(item, pytest.Function)
+            kinds.setdefault(tuple(item.fixturenames), []).append(item)
+        quickest = [item for alike in kinds.values() for item in alike[:WARM]]
+        for item in sorted(quickest, key=lambda item: self.took[item.nodeid]):
+            if _forked(partial(self._alone, item, by_time[-1]))[0] == SURVIVED:
+                self._alone(item, by_time[-1], lambda _: None)
+
+    def _alone(self, item: pytest.Item, following: pytest.Item, tell: Callable[[str], None]) -> None:
+        """Run a test, and tell of threads that are left."""
+        item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.alarm(0)
+        if len(os.listdir("/proc/self/task")) > 1:
+            tell("threads")
 
     def _once(self, items: list[pytest.Item]) -> tuple[dict[str, float], dict[int, list[str]]]:
         """Run all tests, and tell how long each took and which of them came by each line."""
