@@ -114,10 +114,8 @@ def was_rejected(objection: Event, section: Section, events: Sequence[Event]) ->
 
     Where it isn't known which version an objection was to, it is no repetition of anything.
     """
-    if section not in (objection.versions or {}):
-        return False
     rejected = {e.objection for e in events if e.kind is Kind.OBJECTION_DECIDED and e.index < objection.index}
-    return any(
+    return section in (objection.versions or {}) and any(
         event.id in rejected and section in (event.sections or ()) and _is_same(event, objection, section)
         for event in events
         if event.kind is Kind.OBJECT

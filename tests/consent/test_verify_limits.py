@@ -140,7 +140,7 @@ def test_more_entries_than_are_added_at_once_are_one_tree(tmp_path: Path) -> Non
     ]
 
 
-@pytest.mark.parametrize("leaf", ["", "00"])
+@pytest.mark.parametrize("leaf", ["", "00", "5858"])
 def test_a_leaf_that_is_cut_short_is_no_entry(tmp_path: Path, leaf: str) -> None:
     head, _, last = export(FIRST)
     hashed = sha256(b"\0" + bytes.fromhex(leaf)).hexdigest()
