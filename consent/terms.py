@@ -229,7 +229,9 @@ class Notice:
 
 NOTICES: Final = (
     Notice("consent", 1, material=True),
+    Notice("consent", 2, material=False),  # names the child and the boards, and tells a parent when the pupil decides
     Notice("inzage", 1, material=True),
+    Notice("inzage", 2, material=False),
     Notice("custody", 1, material=True),
 )
 

@@ -6,7 +6,7 @@ who looks or writes along disturbs nobody, and nobody is flooded by another's cl
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -18,7 +18,7 @@ from consent.fields import Shown
 from consent.guardians import family
 from consent.journal import Act
 from consent.rule import Refused
-from consent.terms import Collected, Ground, Purpose, Section
+from consent.terms import Collected, Ground, Policy, Role, Section
 from handover import notices
 from handover.bundles import (
     finish_shredding,
@@ -30,16 +30,16 @@ from handover.bundles import (
     versions_of,
 )
 from handover.errors import RequestRefused
-from handover.familylog import tell_others
+from handover.familylog import decides, tell_others
 from handover.idempotency import Answer, Once, carry_out
 from handover.invitations import Visitor, admit
 from handover.outbox import deliver, post
 from handover.parts import Parts
 from handover.people import told_at_once
-from handover.question import notice_of, requirements, until
+from handover.question import answers_of, notice_of, reader_of, requirements, until
 from handover.retention import Kept
 from handover.tables import Transfer
-from handover.transfers import boards_of, policy_of, still_open
+from handover.transfers import boards_of, policy_of, purpose_of, still_open
 from handover.words import keep_words
 
 SAYINGS_A_DAY: Final = 40
@@ -55,25 +55,30 @@ MakeOnce = Callable[[str], Once]
 
 @dataclass(frozen=True, slots=True)
 class _Visit:
-    """A visitor who says something about a transfer, within an act that holds the pupil's lock."""
+    """A visitor who says something about a transfer, within an act that holds the pupil's lock.
+
+    `known` are the pupil's events before it, `needs` is what each section that is asked for needs, `notice` the text
+    that this visitor was shown.
+    """
 
     parts: Parts
     act: Act
     transfer: Transfer
     visitor: Visitor
     key: str
+    known: Sequence[Event]
+    policy: Policy
+    needs: Mapping[Section, Ground]
+    notice: notices.Notice
 
-    def needs(self) -> dict[Section, Ground]:
-        """Say what each section that is asked for needs."""
-        return requirements(policy_of(self.parts, self.act.session, self.transfer), self.transfer)
-
-    def notice(self) -> notices.Notice:
-        """Give the text that this visitor was shown."""
-        return notice_of(policy_of(self.parts, self.act.session, self.transfer), self.transfer)
+    def refuse_beside(self) -> None:
+        """Refuse a choice of those who hold gezag where the pupil decides: it would count for nothing."""
+        if self.visitor.role is not Role.PUPIL and decides(self.known, self.act.now):
+            raise RequestRefused("PUPIL_DECIDES", 403, "The pupil is 16 or older and decides. Only the pupil chooses.")
 
     def say(self, kind: Kind, **fields: Any) -> Event:
         """Record one event of this visitor."""
-        text = self.notice()
+        text = self.notice
         draft = Draft(
             kind=kind,
             key=f"{kind.name}-{fields.get('ground', '')}-{self.visitor.invitation}-{self.key}",
@@ -81,7 +86,7 @@ class _Visit:
             subject=self.visitor.pupil,
             sender=self.transfer.sender,
             receiver=self.transfer.receiver,
-            purpose=Purpose(self.transfer.purpose),
+            purpose=purpose_of(self.transfer),
             decided_at=self.act.now,
             notice=Shown(text.id, notices.VERSION, notices.LANGUAGE, text.sha256),
             collected=Collected.ONLINE,
@@ -90,30 +95,55 @@ class _Visit:
         return self.parts.ledger.record(self.act, draft, boards_of(self.act.session, self.transfer))
 
 
+def _visit(parts: Parts, act: Act, visitor: Visitor, transfer: Transfer, key: str) -> _Visit:
+    known = parts.ledger.history(act.session, visitor.pupil).known
+    policy, reader = policy_of(parts, act.session, transfer), reader_of(visitor.role, known, act.now)
+    needs, notice = requirements(policy, transfer), notice_of(parts, act.session, policy, transfer, reader)
+    return _Visit(parts, act, transfer, visitor, key, known, policy, needs, notice)
+
+
 def answer(parts: Parts, once: MakeOnce, body: Mapping[str, Any]) -> Answer:
-    """Record a visitor's yes and no per section. A section that isn't named stays open, and open is no."""
+    """Record a visitor's yes and no per section. A section that isn't named keeps the answer that it had."""
 
     def work(visit: _Visit) -> Answer:
-        if body["notice"] != visit.notice().sha256:
+        visit.refuse_beside()
+        if body["notice"] != visit.notice.sha256:
             raise RequestRefused("NOTICE_CHANGED", 409, "The text has changed since it was shown. Read it again.")
-        needs, answers = visit.needs(), body["answers"]
-        _only({name: f"/answers/{name}" for name in answers}, needs, {Ground.CONSENT, Ground.EXPLICIT_CONSENT})
+        needs, answers = visit.needs, body["answers"]
+        _only({name: f"/answers/{name}" for name in answers}, needs, notices.CHOSEN)
         latest = until(visit.transfer)
         ends = min(body.get("valid_until") or latest, latest)
         if ends <= visit.act.now:
             where = {"/valid_until": "Must lie ahead."}
             raise RequestRefused("INVALID", 422, "An answer can't end before it begins.", where)
         made: list[Event] = []
+        before = answers_of(visitor.person, visit.known, visit.transfer).grants
+        stays = [grant.id for section, grants in before.items() if section not in answers for grant in grants]
+        if stays and (shorter := _shortened(before, answers, ends)):
+            made.append(visit.say(Kind.WITHDRAW, sections=shorter))
         for need in (Ground.CONSENT, Ground.EXPLICIT_CONSENT):
             if yes := tuple(s for s in Section if answers.get(s) == "yes" and needs[s] is need):
-                adds = made[-1].id if made else None
-                made.append(visit.say(Kind.GRANT, sections=yes, ground=need, valid_until=ends, adds=adds))
+                adds = next(iter(stays), None)
+                given = visit.say(Kind.GRANT, sections=yes, ground=need, valid_until=ends, adds=adds)
+                made.append(given)
+                stays.append(given.id)
         if no := tuple(s for s in Section if answers.get(s) == "no"):
             made.append(visit.say(Kind.REFUSE, sections=no))
         return _said(*made)
 
     visitor = admit(parts, body["token"])
     return _recorded(parts, once(visitor.invitation), visitor, work, _tell_of_change)
+
+
+def _shortened(
+    before: Mapping[Section, Sequence[Event]], answers: Mapping[str, str], ends: datetime
+) -> tuple[Section, ...]:
+    """Name the sections with an older yes that would outlast the new one: it is taken back first.
+
+    A GRANT that leaves others standing ends none of them, also not one of the section that it names.
+    """
+    longer = {name for name, grants in before.items() if any((grant.valid_until or ends) > ends for grant in grants)}
+    return tuple(section for section in Section if section in longer and answers.get(section) == "yes")
 
 
 def withdraw(parts: Parts, once: MakeOnce, body: Mapping[str, Any]) -> Answer:
@@ -125,10 +155,10 @@ def withdraw(parts: Parts, once: MakeOnce, body: Mapping[str, Any]) -> Answer:
     visitor = admit(parts, body["token"])
 
     def work(visit: _Visit) -> Answer:
-        needs = visit.needs()
-        if wrong := [name for name in sections if needs.get(name) is Ground.STATUTORY]:
+        if wrong := [name for name in sections if visit.needs.get(name) is Ground.STATUTORY]:
             where = {f"/sections/{body['sections'].index(name)}": "The law sends this, not consent." for name in wrong}
             raise RequestRefused("NOT_BY_CONSENT", 422, "There is no consent to withdraw. Object to it instead.", where)
+        visit.refuse_beside()
         event = visit.say(Kind.WITHDRAW, sections=sections)
         if body["destroy_now"]:
             _start_destroying(visit, sections)
@@ -145,13 +175,10 @@ def _start_destroying(visit: _Visit, sections: Iterable[Section]) -> None:
     """Mark the shares of what this person's no keeps here. What others have allowed isn't this person's to destroy."""
     parts, act, transfer = visit.parts, visit.act, visit.transfer
     bundle = newest(act.session, transfer.id)
-    known = parts.ledger.history(act.session, transfer.pupil).known
-    speakers = family(known, transfer.pupil, act.now, parts.journal.first)
-    if bundle is None or speakers is None or visit.visitor.person not in speakers.stopping:
+    if bundle is None or family(visit.known, transfer.pupil, act.now, parts.journal.first) is None:
         return
-    policy = policy_of(parts, act.session, transfer)
     asked = {name: question_of(transfer, bundle, (name,)) for name in sections}
-    stopped = [name for name, each in asked.items() if isinstance(parts.ledger.ask(act, each, policy), Refused)]
+    stopped = [name for name, each in asked.items() if isinstance(parts.ledger.ask(act, each, visit.policy), Refused)]
     free = free_sections(parts, act, transfer, stopped, kept=Kept.WITHDRAWN_SHARE)
     start_shredding(parts, act, transfer, bundle, free, why="withdrawn")
 
@@ -195,14 +222,13 @@ def objection(parts: Parts, once: MakeOnce, body: Mapping[str, Any]) -> Answer:
 
     def work(visit: _Visit) -> Answer:
         places = {name: f"/sections/{at}" for at, name in enumerate(body["sections"])}
-        _only(places, visit.needs(), {Ground.STATUTORY})
+        _only(places, visit.needs, {Ground.STATUTORY})
         sections = _ordered(body["sections"])
-        known = parts.ledger.history(visit.act.session, visitor.pupil).known
         present = versions_of(newest(visit.act.session, visit.transfer.id))
         versions = {section: present[section] for section in sections if section in present}
         event = visit.say(Kind.OBJECT, sections=sections, versions=versions or None)
         keep_words(parts, visit.act, visit.transfer, event.id, body["reason"])
-        waits = [section for section in sections if not was_rejected(event, section, known)]
+        waits = [section for section in sections if not was_rejected(event, section, visit.known)]
         return _said(event) | {"waits": waits}
 
     return _recorded(parts, once(visitor.invitation), visitor, work, tell_others)
@@ -229,7 +255,7 @@ def _recorded(
             still_open(transfer)
         _refuse_flood(parts, act, visitor)
         tell(parts, act, visitor)
-        return work(_Visit(parts, act, transfer, visitor, once.key))
+        return work(_visit(parts, act, visitor, transfer, once.key))
 
     told = carry_out(parts, once, lambda: parts.journal.act(pupil=visitor.pupil), recorded)
     deliver(parts)
@@ -274,7 +300,7 @@ def told_today(events: Sequence[Event], person: str, now: datetime) -> bool:
     return told is not None and now - told < DAY
 
 
-def _only(places: Mapping[str, str], needs: Mapping[Section, Ground], allowed: set[Ground]) -> None:
+def _only(places: Mapping[str, str], needs: Mapping[Section, Ground], allowed: Collection[Ground]) -> None:
     """Refuse sections that aren't asked for, or about which the law gives another say; each has its place."""
     where = {
         at: "This isn't asked in this way." for name, at in places.items() if needs.get(Section(name)) not in allowed

@@ -1,5 +1,6 @@
 """What is written to families and to FGs: subject and body of each message, in Dutch (B1), with nothing from a file."""
 
+import re
 from typing import Final
 
 TEXTS: Final = {
@@ -194,21 +195,31 @@ TEXTS: Final = {
 }
 
 
-TO_THE_PUPIL: Final = (
-    ("de overstap van uw kind", "uw overstap"),
-    ("De gegevens van uw kind", "Uw gegevens"),
-    ("de gegevens van uw kind", "uw gegevens"),
-    ("Gegevens van uw kind", "Uw gegevens"),
-    ("gegevens van uw kind", "uw gegevens"),
-    ("het dossier van uw kind", "uw dossier"),
-    ("De nieuwe school van uw kind", "Uw nieuwe school"),
-    ("uw kind", "u"),
+_TO_THE_PUPIL: Final = tuple(
+    (re.compile(parents), own)
+    for parents, own in (
+        (r"\bGegevens van uw kind en van u\b", "Je gegevens en die van je ouders"),
+        (r"\b([Ww]at) u en uw kind\b", r"\1 jij en je ouders"),
+        (r"\bover u en uw kind\b", "over jou"),
+        (r"\bGegevens van uw kind\b", "Je gegevens"),
+        (r"\b(?:De|Het) ((?:nieuwe )?\w+) van uw kind\b", r"Je \1"),
+        (r"\b(?:(?:de|het) )?((?:nieuwe )?\w+) van uw kind\b", r"je \1"),
+        (r"\b(?:uw|het) kind is\b", "je bent"),
+        (r"\b(over|voor|om) (?:uw|het) kind\b", r"\1 jou"),
+        (r"\b[Uu]w kind\b", "je"),
+        (r"\b[Hh]eeft u\b", "Heb je"),
+        (r"\b([Ww]il|[Hh]eb|[Bb]en|[Zz]eg|[Kk]un|geef|krijg)t u\b", r"\1 je"),
+        (r"\b(U|u) heeft\b", r"\1 hebt"),
+        (r"\b(van|voor|aan|over|met) u\b", r"\1 jou"),
+        (r"\bUw?\b", "Je"),
+        (r"\buw?\b", "je"),
+    )
 )
 """How a text to those who hold gezag reads to the pupil itself, replaced in this order."""
 
 
 def to_the_pupil(text: str) -> str:
-    """Turn a text about somebody's child into one about whoever reads it."""
-    for parents, own in TO_THE_PUPIL:
-        text = text.replace(parents, own)
+    """Turn a text about somebody's child into one to that child, who is spoken to as `je`."""
+    for parents, own in _TO_THE_PUPIL:
+        text = parents.sub(own, text)
     return text

@@ -4,15 +4,27 @@ A changed text gets a new version in `consent.terms.NOTICES`: a material change 
 """
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Final
 
 from consent.guardians import AMSTERDAM
 from consent.terms import Ground, Purpose, Section
+from handover.letters import to_the_pupil
 
 LANGUAGE: Final = "nl"
-VERSION: Final = 1
+VERSION: Final = 2
+
+
+class Reader(StrEnum):
+    """Who reads a text: that says what is chosen, and how somebody is spoken to."""
+
+    HOLDER = "holder"  # holds gezag, and decides
+    BESIDE = "beside"  # holds gezag of a pupil who is 16 or older, and decides without them
+    PUPIL = "pupil"
+
 
 SECTIONS: Final[dict[Section, tuple[str, str]]] = {
     Section.OKR: (
@@ -53,7 +65,12 @@ HOW: Final[dict[Ground, str]] = {
     ),
     Ground.VIEW: "Dit gaat alleen mee als u dat wilt, samen met een ander deel.",
 }
+WANTS: Final = "School {sender} wil gegevens van uw kind sturen naar school {receiver}"
+CHOICE: Final = "Uw keuze geldt tot en met {until}. U kunt uw keuze altijd veranderen. U hoeft niet te zeggen waarom."
+CHOSEN: Final = frozenset({Ground.CONSENT, Ground.EXPLICIT_CONSENT})
+"""Grounds that are answered with yes or no."""
 
+PUPIL_DECIDES: Final = "Uw kind is 16 of ouder en beslist zelf."
 
 _MONTHS: Final = (
     "januari februari maart april mei juni juli augustus september oktober november december".split()  # noqa: SIM905
@@ -79,16 +96,47 @@ class Notice:
         return hashlib.sha256(self.text.encode("utf-8")).hexdigest()
 
 
-def notice(
-    sender: str, receiver: str, purpose: Purpose, until: datetime, grounds: dict[Section, Ground], *, statutory: bool
-) -> Notice:
+@dataclass(frozen=True, slots=True)
+class Matter:
+    """What a text is about: whose data, from and to which school (as it is named), what for, up to when."""
+
+    child: str
+    sender: str
+    receiver: str
+    purpose: Purpose
+    until: datetime
+
+
+def notice(matter: Matter, grounds: Mapping[Section, Ground], reader: Reader) -> Notice:
     """Write the text for one transfer: what, from whom, to whom, what for, until when, and what a no means."""
+    about = "jou, " if reader is Reader.PUPIL else ""
+    wants = _said(
+        f"School {{sender}} wil gegevens van uw kind sturen naar school {{receiver}}, {PURPOSES[matter.purpose]}.",
+        reader,
+    )
+    choice = _said(
+        "Uw keuze geldt tot en met {until}. U kunt uw keuze altijd veranderen. U hoeft niet te zeggen waarom.", reader
+    )
     lines = [
-        f"School {sender} wil gegevens van uw kind sturen naar school {receiver}, {PURPOSES[purpose]}.",
-        f"Uw keuze geldt tot en met {date_in_words(until)}. U kunt uw keuze altijd veranderen.",
-        "U hoeft niet te zeggen waarom. Wat een school al gelezen heeft, kunnen we niet meer terughalen.",
+        f"Deze vraag gaat over {about}{matter.child}.",
+        wants.format(sender=matter.sender, receiver=matter.receiver),
+        PUPIL_DECIDES if reader is Reader.BESIDE else choice.format(until=date_in_words(matter.until)),
+        "Wat een school al gelezen heeft, kunnen we niet meer terughalen.",
+        *(f"{name_of(section, reader)}: {text_of(section, need, reader)}" for section, need in grounds.items()),
     ]
-    for section, ground in grounds.items():
-        name, what = SECTIONS[section]
-        lines.append(f"{name}: {what} {HOW[ground]}")
-    return Notice("inzage" if statutory else "consent", "\n".join(lines))
+    return Notice("inzage" if Ground.STATUTORY in grounds.values() else "consent", "\n".join(lines))
+
+
+def name_of(section: Section, reader: Reader) -> str:
+    """Name a section as its reader knows it."""
+    return _said(SECTIONS[section][0], reader)
+
+
+def text_of(section: Section, need: Ground, reader: Reader) -> str:
+    """Say what a section holds, and what its reader may choose."""
+    how = PUPIL_DECIDES if need in CHOSEN and reader is Reader.BESIDE else HOW[need]
+    return _said(f"{SECTIONS[section][1]} {how}", reader)
+
+
+def _said(text: str, reader: Reader) -> str:
+    return to_the_pupil(text) if reader is Reader.PUPIL else text

@@ -20,32 +20,32 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
-from consent.answers import ANSWERS, Answers, Scope, scope_of, standing, successors
+from consent.answers import ANSWERS, Answers, Scope, scope_of, successors
 from consent.db import reading
 from consent.events import Author, Draft, Event, Kind
 from consent.fields import Shown
 from consent.guardians import AMSTERDAM, midnight, speakers
 from consent.journal import Act
-from consent.terms import Collected, Ground, Level, Purpose, Section
+from consent.terms import Collected, Ground, Level, Section
 from crypto.encoding import JSON
 from handover import notices, proposals
 from handover.errors import RequestRefused
+from handover.familylog import decides
 from handover.idempotency import Answer, Once
 from handover.invitations import issue
-from handover.notices import date_in_words
+from handover.notices import Reader, date_in_words
 from handover.outbox import post
 from handover.parts import Caller, Parts
 from handover.people import staff_actor, told_at_once
 from handover.proposals import Confirmed, Wanted
 from handover.proposed import Matter, Proposed
-from handover.question import notice_of, requirements, until
+from handover.question import answers_of, notice_of, print_notice, requirements, until
 from handover.tables import Transfer
-from handover.transfers import boards_of, of_side, policy_of, pupil_of, still_open, time
+from handover.transfers import boards_of, of_side, policy_of, pupil_of, purpose_of, still_open, time
 
 DAYS_TO_OBJECT: Final = 7
 """Whole days, after the day on which a paper was confirmed, until a yes on it counts."""
 
-_ANSWERED: Final = frozenset({Ground.CONSENT, Ground.EXPLICIT_CONSENT})
 LEVELS: Final = {Collected.PAPER: Level.LOW, Collected.MEETING: Level.SUBSTANTIAL}
 
 
@@ -59,12 +59,18 @@ def form(parts: Parts, caller: Caller, transfer: str) -> Answer:
     with reading(parts.main) as session:
         row = still_open(of_side(session, caller, transfer, "sender"))
         policy = policy_of(parts, session, row)
-        text = notice_of(policy, row)
+        known = parts.ledger.history(session, row.pupil).known
+        text = notice_of(parts, session, policy, row, _signer(known, parts.clock()))
         needs = requirements(policy, row)
     return {
-        "notice": {"version": notices.VERSION, "language": notices.LANGUAGE, "sha256": text.sha256, "text": text.text},
-        "sections": [str(section) for section, need in needs.items() if need in _ANSWERED],
+        "notice": print_notice(text),
+        "sections": [str(section) for section, need in needs.items() if need in notices.CHOSEN],
     }
+
+
+def _signer(known: Sequence[Event], now: datetime) -> Reader:
+    """Say who is asked to sign: from 16 on the pupil alone."""
+    return Reader.PUPIL if decides(known, now) else Reader.HOLDER
 
 
 def propose(parts: Parts, caller: Caller, once: Once, transfer: str, body: Mapping[str, Any]) -> Answer:
@@ -94,7 +100,8 @@ def _paper(
     row = still_open(of_side(act.session, caller, transfer, "sender"))
     policy = policy_of(parts, act.session, row)
     known = parts.ledger.history(act.session, row.pupil).known
-    needs, notice = requirements(policy, row), notice_of(policy, row)
+    signer = _signer(known, act.now)
+    needs, notice = requirements(policy, row), notice_of(parts, act.session, policy, row, signer)
     return _Paper(parts, act, caller, row, said, recorded_at, known, needs, notice)
 
 
@@ -118,11 +125,11 @@ class _Paper:
 
     @property
     def scope(self) -> Scope:
-        return Scope(self.transfer.sender, self.transfer.receiver, Purpose(self.transfer.purpose))
+        return Scope(self.transfer.sender, self.transfer.receiver, purpose_of(self.transfer))
 
     def before(self) -> Answers:
         """Give what this person's answers come to without the paper."""
-        return standing(self.known, successors(self.known)).get(self.said["person"], {}).get(self.scope, Answers())
+        return answers_of(self.said["person"], self.known, self.transfer)
 
     def named(self, answer: str) -> tuple[Section, ...]:
         """Give the sections that get this answer."""
@@ -133,11 +140,13 @@ class _Paper:
         now = self.act.now
         if self.said["person"] not in speakers(self.known, self.transfer.pupil, now):
             return _fault("PERSON_UNKNOWN", {"/person": "Nobody who decides about this pupil now."})
+        if self.said["person"] != self.transfer.pupil and decides(self.known, now):
+            return _fault("PUPIL_DECIDES", {"/person": "From 16 on the pupil alone answers."})
         if self.said["notice"] != self.notice.sha256:
             return _fault("NOTICE_CHANGED", {"/notice": "Not the present text: let the present one be signed."})
         if not _day(self.transfer.opened_at) <= self.signed_on <= _day(now):
             return _fault("INVALID", {"/signed_on": "Signed before it was asked, or after today."})
-        if wrong := [name for name in self.said["answers"] if self.needs.get(Section(name)) not in _ANSWERED]:
+        if wrong := [name for name in self.said["answers"] if self.needs.get(Section(name)) not in notices.CHOSEN]:
             return _fault("SECTION_NOT_ASKED", {f"/answers/{name}": "This isn't asked in this way." for name in wrong})
         if self.named("yes") and starts(now) >= until(self.transfer):
             return RequestRefused("TOO_LATE", 409, "Before this yes counts the transfer's answers end. Open a new one.")

@@ -15,10 +15,11 @@ class PolicyShown(Schema):
 
 
 class SectionAsked(Schema):
-    """A section that is asked, what it needs, and what the visitor has answered."""
+    """A section that is asked, what it needs, whether this visitor says yes or no to it, and what was answered."""
 
     section = string()
     requirement = string()
+    choice = fields.Boolean()
     version = maybe()
     answer = maybe()
     name = string()

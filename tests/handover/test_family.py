@@ -1,6 +1,7 @@
 """What a token lets somebody do to others, and what it doesn't: destroying, flooding, getting in by the database."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,14 +10,18 @@ from sqlalchemy import select, update
 
 from consent.db import writing
 from consent.events import Author, Draft, Event, Kind
+from consent.reasons import Reason, allows
 from consent.terms import Collected, Level, Role, Section
+from handover import notices, sentences
 from handover.accesslog import Did
 from handover.family import DAY, SAYINGS_A_DAY, told_today
 from handover.letters import TEXTS, to_the_pupil
 from handover.tables import BundleSection, Invitation, Transfer
+from tests import canary
 from tests.handover.story import PO, VO, Case, Story, later
 from tests.handover.test_addresses import SAM, empty, messages
 from tests.handover.test_service_consent import born
+from tests.region import now
 
 CHANGED = TEXTS["changed"][0]
 
@@ -27,6 +32,65 @@ def shares(case: Case, section: str) -> int:
     with writing(parts.main) as session:
         rows = list(session.scalars(select(BundleSection.bundle).where(BundleSection.section == section)))
     return len(rows)
+
+
+# Answering in parts
+
+
+def standing_of(case: Case, who: int = 0) -> dict[str, str | None]:
+    return {row["section"]: row["answer"] for row in case.family("question", who)["sections"]}
+
+
+def test_a_part_that_isnt_named_keeps_its_answer(lite: Story) -> None:
+    case = lite.case(bundle=False)
+    for said in ({"okr": "yes"}, {"reports": "yes"}, {"opp": "no"}, {"lvs": "yes", "opp": "no"}):
+        case.say(0, **said)
+    assert standing_of(case) == {"okr": "yes", "opp": "no", "lvs": "yes", "reports": "yes"}
+    case.say(0, lvs="no", opp="yes")
+    assert standing_of(case) == {"okr": "yes", "opp": "yes", "lvs": "no", "reports": "yes"}
+
+
+def test_a_second_partial_yes_takes_no_section_back_from_the_gate(lite: Story) -> None:
+    case = lite.agreed("okr", "lvs")
+    case.say(0, opp="yes")
+    case.say(1, opp="yes", reports="no")
+    for section in ("okr", "lvs", "opp"):
+        case.ask(section)
+    case.refused("GUARDIAN_OBJECTS", "reports")
+
+
+def test_an_earlier_answer_that_is_kept_ends_when_it_would_have_ended(lite: Story) -> None:
+    """A newer yes doesn't lengthen the yes to another section, nor outlast itself through an older one."""
+    case = lite.case(sections=("okr", "lvs"))
+    sha = case.family("question", 0)["notice"]["sha256"]
+    ahead = {days: (now() + timedelta(days=days)).isoformat() for days in (10, 20)}
+    case.say(1, okr="yes", lvs="yes")
+    case.family("answers", 0, notice=sha, answers={"okr": "yes"}, valid_until=ahead[10])
+    case.say(0, lvs="yes")
+    with later(days=11):
+        case.refused("EXPIRED")
+        case.ask("lvs")
+        case.family("answers", 0, notice=sha, answers={"lvs": "yes"}, valid_until=ahead[20])
+        case.ask("lvs")
+        case.say(0, okr="yes")
+    with later(days=21):
+        case.ask("okr")
+        case.refused("EXPIRED", "lvs")
+
+
+def test_a_shorter_yes_takes_back_no_more_than_its_own_section(lite: Story) -> None:
+    case = lite.agreed("okr", "lvs")
+    sha = case.family("question", 0)["notice"]["sha256"]
+    ends = (now() + timedelta(days=5)).isoformat()
+    made = case.family("answers", 0, notice=sha, answers={"okr": "yes"}, valid_until=ends)["events"]
+    again = case.family("answers", 0, notice=sha, answers={"okr": "yes"}, valid_until=ends)["events"]
+    assert (len(made), len(again)) == (2, 1)  # the longer yes is taken back once
+    case.ask("okr")
+    assert case.for_receiver()["withdrawn"] == []
+    case.ask("lvs")
+    with later(days=6):
+        case.refused("EXPIRED")
+        case.ask("lvs")
 
 
 # Withdrawing with destruction
@@ -47,23 +111,45 @@ def test_what_the_law_sends_is_not_withdrawn_and_its_share_stays(lite: Story) ->
     case.ask("okr")
 
 
-def test_from_sixteen_a_guardian_destroys_nothing_that_the_pupil_allowed(lite: Story) -> None:
+def test_a5_from_sixteen_a_guardian_is_told_that_the_pupil_decides_and_chooses_nothing(lite: Story) -> None:
+    """A choice that counts for nothing is neither offered nor taken, and nobody hears of it."""
+    case = lite.case(sections=("okr", "reports", "views"), pupil={"born": born(16, days=-30), "pupil_mail": SAM})
+    case.say(2, okr="yes")
+    asked, own = case.family("question", 0), case.family("question", 2)
+    assert [(row["choice"], row["answer"]) for row in asked["sections"]] == [(False, None)] * 3
+    assert [(row["choice"], row["answer"]) for row in own["sections"]] == [(True, "yes"), (True, None), (False, None)]
+    text = asked["notice"]["text"]
+    assert text.count("Uw kind is 16 of ouder en beslist zelf.") == 3
+    assert "U kiest" not in text
+    assert "Uw keuze" not in text
+    assert [row["text"].endswith("beslist zelf.") for row in asked["sections"]] == [True, True, False]
+    empty(lite)
+    size = lite.size()
+    for what, body in (
+        ("answers", {"notice": asked["notice"]["sha256"], "answers": {"okr": "no"}}),
+        ("withdrawal", {"sections": ["okr"], "destroy_now": True}),
+    ):
+        assert case.family(what, 0, 403, **body)["code"] == "PUPIL_DECIDES"
+    assert (lite.size(), messages(lite)) == (size, [])
+    case.ask("okr")
+
+
+def test_a_pupil_reads_a_text_of_its_own(lite: Story) -> None:
     case = lite.case(sections=("okr",), pupil={"born": born(16, days=-30), "pupil_mail": SAM})
-    case.say(0, okr="yes")
-    case.say(2, okr="yes")
-    case.family("withdrawal", 0, sections=["okr"], destroy_now=True)
-    case.ask("okr")
-
-
-def test_nor_while_something_else_still_keeps_the_file_here(lite: Story) -> None:
-    """The rule refuses here, but not for this guardian's word: the pupil's yes is there to be released upon later."""
-    pupil = {"born": born(16, days=-30), "pupil_mail": SAM}
-    case = lite.case(sections=("okr",), pupil=pupil, applied=False)
-    case.say(2, okr="yes")
-    case.family("withdrawal", 0, sections=["okr"], destroy_now=True)
-    assert case.why() == "NOT_APPLIED"
-    lite.region.post(VO, f"{case.path}/application", {})
-    case.ask("okr")
+    parents, own = (case.family("question", who)["notice"] for who in (0, 2))
+    assert parents["sha256"] != own["sha256"]
+    lines = own["text"].splitlines()
+    assert lines[:2] == [
+        f"Deze vraag gaat over jou, {canary.NAME}.",
+        (
+            "School 11AA00 van Bestuur po-noord wil je gegevens sturen naar school 22BB00 van Bestuur vo-zuid, "
+            "om jou een goede plek op de nieuwe school te geven."
+        ),
+    ]
+    assert lines[2].startswith("Je keuze geldt tot en met ")
+    assert lines[-1].endswith("Je kiest: ja of nee. Zeg je nee, dan gaat dit deel niet mee. Een nee heeft geen slechte "
+                              "gevolgen.")  # fmt: skip
+    assert parents["text"].splitlines()[0] == f"Deze vraag gaat over {canary.NAME}."
 
 
 @pytest.mark.parametrize("who", [0, 2], ids=["a holder", "the pupil"])
@@ -143,20 +229,47 @@ def test_after_a_message_the_first_change_a_day_later_is_told(events: list[Event
 
 def test_a_pupil_under_sixteen_is_not_written_to_and_one_of_sixteen_not_as_its_own_parent(lite: Story) -> None:
     young = lite.case(sections=("okr",), pupil={"pupil_mail": SAM})
-    old = lite.case(sections=("okr",), pupil={"born": born(16, days=-30), "pupil_mail": "noor@gezin.test"})
     empty(lite)
+    lite.case(sections=("okr",), pupil={"born": born(16, days=-30), "pupil_mail": "noor@gezin.test"})
     young.say(0, okr="no")
-    old.say(0, okr="no")
     read = [json.loads(path.read_bytes()) for path in lite.region.settings.outbox.glob("*.json")]
     assert SAM not in {one["to"] for one in read}
     [noor] = [one for one in read if one["to"] == "noor@gezin.test"]
     assert "uw kind" not in (noor["subject"] + noor["body"]).lower()
 
 
-def test_no_text_calls_a_pupil_its_own_parent() -> None:
-    assert not [text for pair in TEXTS.values() for text in map(to_the_pupil, pair) if "kind" in text.split()]
-    assert to_the_pupil(TEXTS["changed"][0]) == "Er is iets veranderd bij uw overstap"
-    assert to_the_pupil(TEXTS["restriction_lifted"][0]) == "Uw gegevens zijn niet meer stilgezet"
+def test_no_text_calls_a_pupil_its_own_parent_or_u() -> None:
+    texts = [text for pair in TEXTS.values() for text in pair]
+    texts += [text for pair in notices.SECTIONS.values() for text in pair]
+    texts += [*notices.HOW.values(), *notices.PURPOSES.values(), *(allows(reason).family for reason in Reason)]
+    texts += [said.nl for table in (sentences.LINES, sentences.LIFTED) for said in table.values()]
+    for text in map(to_the_pupil, texts):
+        assert {"kind", "u", "uw"}.isdisjoint(re.findall(r"\w+", text.lower())), text
+        assert re.search(r"\b([Hh]ebt|[Bb]ent|[Zz]egt|Kunt|Wilt) je\b", text) is None, text
+
+
+@pytest.mark.parametrize(
+    ("parents", "own"),
+    [
+        (TEXTS["changed"][0], "Er is iets veranderd bij je overstap"),
+        (TEXTS["restriction_lifted"][0], "Je gegevens zijn niet meer stilgezet"),
+        (TEXTS["emergency"][0], "Je gegevens mogen met spoed naar een andere school"),
+        (TEXTS["successor"][0], "Je nieuwe school heeft een andere code"),
+        (TEXTS["erased"][0], "De school wist je gegevens"),
+        (TEXTS["custody"][0], "De school heeft vastgelegd wie over jou beslist"),
+        ("Gegevens van uw kind en van u, het schooladvies", "Je gegevens en die van je ouders, het schooladvies"),
+        ("de afspraken en wat u en uw kind daarvan vinden", "de afspraken en wat jij en je ouders daarvan vinden"),
+        (notices.SECTIONS[Section.ATTENDANCE][1], "Hoe vaak je het afgelopen jaar niet op school was."),
+        ("Heeft u iets gevraagd? U heeft tijd. Daar geeft u antwoord, of bent u klaar?",
+         "Heb je iets gevraagd? Je hebt tijd. Daar geef je antwoord, of ben je klaar?"),
+        ("Dit is wat er over u en uw kind is.", "Dit is wat er over jou is."),
+        ("De school heeft gezegd dat uw kind is aangemeld, en u krijgt een brief van ons. Een brief voor u.",
+         "De school heeft gezegd dat je bent aangemeld, en je krijgt een brief van ons. Een brief voor jou."),
+        ("Iedereen uit uw buurt", "Iedereen uit je buurt"),
+    ],
+)  # fmt: skip
+def test_a_pupil_is_spoken_to_as_je(parents: str, own: str) -> None:
+    assert to_the_pupil(parents) == own
 
 
 def test_one_code_says_no_more_in_a_day_than_anybody_does(lite: Story) -> None:
