@@ -34,7 +34,7 @@ from consent.terms import Level, Role
 from crypto.checkpoint import Checkpoint, parse_checkpoint
 from crypto.encoding import JSON, canon
 from crypto.files import replace_private
-from handover import approvers, bundles, copying, traces
+from handover import approvers, bundles, copying, running, traces
 from handover.accesslog import Did
 from handover.admin import TRUST
 from handover.backup import Manifest, read_backup
@@ -123,6 +123,10 @@ def restore(
     (said_main, main_file), (said_keys, keys_file) = read_backup(of_main, "main"), read_backup(of_keys, "keys")
     manifests = said_main, said_keys
     with ExitStack() as held:
+        try:
+            held.enter_context(running.alone(settings.home))
+        except BlockingIOError:
+            raise RestoreRefused("the service still runs here: stop it first") from None
         main, keys = open_databases(settings)
         held.callback(main.dispose)
         held.callback(keys.dispose)

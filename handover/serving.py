@@ -2,11 +2,15 @@
 
 Threads wait for the database and the disk; processes use the cores. Access lines are the application's own: gunicorn's
 would hold addresses. Of a proxy nothing is believed: an address is built from the configured origin alone.
+
+gunicorn's first process reads it, so that no restore begins as long as that one or any that it started runs.
 """
 
+from handover.running import share
 from handover.settings import load
 
 _settings = load()
+share(_settings.home)
 
 bind = _settings.bind
 workers = _settings.workers

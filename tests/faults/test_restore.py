@@ -1,7 +1,10 @@
 """Disasters: what was acknowledged after the last backup is there after a restore, and what was destroyed stays so."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -253,6 +256,33 @@ def test_without_a_second_place_and_a_mark_nobody_can_say_what_is_missing(light:
     light.settings = replace(light.settings, second=None)
     with pytest.raises(RestoreRefused, match="no second place"):
         light.restore(copies)
+
+
+def test_nothing_is_restored_beside_a_service_that_runs(light: Service) -> None:
+    """K4: it would go on from what it has in memory, and answer with it."""
+    settings, copies = light.settings, light.backup()
+    said = {"origin": settings.origin, "log": settings.log, "root": settings.root.hex()}
+    (settings.home / "service.json").write_text(json.dumps(said))
+    light.lose()
+    before = set(settings.home.rglob("*"))
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("HANDOVER_")}
+    # What gunicorn's first process reads, and then a process that it started, which outlives it.
+    begins = "import handover.serving, os, sys; os.fork() and os._exit(0); print(); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", begins],
+        env=environment | {"HANDOVER_HOME": str(settings.home)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as service:
+        assert service.stdin is not None
+        assert service.stdout is not None
+        assert service.stdout.readline() == b"\n"
+        with pytest.raises(RestoreRefused, match="still runs"):
+            light.restore(copies)
+        assert set(settings.home.rglob("*")) == before
+        service.stdin.close()
+        assert service.stdout.read() == b""  # it has ended
+    assert light.restore(copies).lost == ()
 
 
 def test_a_full_database_is_replaced_only_when_that_is_said(light: Service) -> None:
