@@ -7,6 +7,7 @@ import click
 from consent.terms import Ruling
 from handover.cli import proposal
 from handover.cli.reading import read_bytes
+from handover.cli.rows import of_request
 from handover.cli.school import Desk, at_desk
 from handover.cli.terminal import EXISTING, InputRefused, answer, as_json
 
@@ -22,14 +23,10 @@ def request() -> None:
 @as_json
 @at_desk
 def list_(desk: Desk, as_json: bool) -> None:
-    """List what waits for this school with the days that are left, and the restrictions in force."""
+    """List what waits for this school, word for word, with the days that are left, and the restrictions in force."""
     with desk.client() as client:
         rows = list(client.requests())
-    lines = [
-        "  ".join(str(row.get(name)) for name in ("request", "right", "state", "due"))
-        + ("" if row.get("days_left") is None else f"  {row['days_left']} days left")
-        for row in rows
-    ]
+    lines = [line for row in rows for line in of_request(row)]
     answer({"requests": rows}, "\n".join(lines) or "nothing waits", as_json=as_json)
 
 

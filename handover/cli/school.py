@@ -14,6 +14,7 @@ import click
 
 from consent.terms import Purpose, Route, Section
 from handover.cli.reading import CUSTODY_LIMIT, custody_in, read_keyfile, read_object, school_code, section_names
+from handover.cli.rows import of_receiver, of_sender
 from handover.cli.terminal import EXISTING, FOLDER, InputRefused, answer, as_json, progress
 from handover.roles import Role
 
@@ -323,29 +324,9 @@ def _list(desk: Desk, side: str, *, as_json: bool) -> None:
         rows = list(client.transfers(side))
     if side == "sender":
         heard(desk.keyfile, rows, datetime.now(UTC))
-    lines = [_line(row, "receiver" if side == "sender" else "sender") for row in rows]
+    lay_out = of_sender if side == "sender" else of_receiver
+    lines = [line for row in rows for line in lay_out(row)]
     answer({"transfers": rows}, "\n".join(lines) or "no transfers", as_json=as_json)
-
-
-def _line(row: "dict[str, JSON]", other: str) -> str:
-    """Put a transfer on one line; what waits and what was refused stands behind it on the sender's side."""
-    parts = [str(row.get(name)) for name in ("transfer", other, "route", "purpose", "state")]
-    decisions = row.get("decisions")
-    if isinstance(decisions, dict):
-        parts += [f"{name}:{_decision(said)}" for name, said in decisions.items()]
-    if waiting := row.get("waiting_for"):
-        parts.append(f"waiting for {len(waiting) if isinstance(waiting, list) else waiting}")
-    if proposals := row.get("proposals"):
-        parts.append(f"{len(proposals) if isinstance(proposals, list) else proposals} to confirm")
-    if row.get("seal_again"):
-        parts.append("seal again")
-    return "  ".join(parts)
-
-
-def _decision(said: "JSON") -> str:
-    if not isinstance(said, dict):
-        return "?"
-    return "granted" if said.get("granted") is True else str(said.get("reason"))
 
 
 def tell(value: "dict[str, JSON]", name: str, *, as_json: bool) -> None:

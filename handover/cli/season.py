@@ -12,6 +12,7 @@ import click
 from consent.terms import Collected
 from handover.cli import proposal
 from handover.cli.reading import read_bytes, section_names
+from handover.cli.rows import day
 from handover.cli.school import Desk, at_desk
 from handover.cli.terminal import EXISTING, NEW, InputRefused, answer, as_json
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 FORM_LIMIT = 1 << 20
 CHUNK = 1 << 20
+NOBODY = "no transfer that is under way waits for an answer"
 COLUMNS = ("class", "transfer", "person", "role", "invited", "reminded", "next reminder")
 
 
@@ -28,12 +30,15 @@ COLUMNS = ("class", "transfer", "person", "role", "invited", "reminded", "next r
 @as_json
 @at_desk
 def season(desk: Desk, group: str | None, as_json: bool) -> None:
-    """List who hasn't answered yet, per class, with the reminders sent and due."""
+    """List who hasn't answered yet, per class, with the reminders sent and due.
+
+    It looks at transfers that are under way: neither cancelled, nor acknowledged by the receiver.
+    """
     from handover.assisting import AssistingClient
 
     with desk.client_of(AssistingClient) as client:
         rows = list(client.season(group))
-    answer({"transfers": rows}, "\n".join(_table(rows)) or "everybody has answered", as_json=as_json)
+    answer({"transfers": rows}, "\n".join([*_table(rows), *_unknown(rows)]) or NOBODY, as_json=as_json)
 
 
 def _table(rows: "Sequence[dict[str, JSON]]") -> list[str]:
@@ -54,6 +59,12 @@ def _table(rows: "Sequence[dict[str, JSON]]") -> list[str]:
     return lines
 
 
+def _unknown(rows: "Sequence[dict[str, JSON]]") -> list[str]:
+    """Name the transfers that nobody can answer: it isn't known who decides."""
+    need = "it isn't known who decides: record who holds gezag with handover custody state"
+    return [f"{row.get('transfer')}: {need} {row.get('pupil')}" for row in rows if row.get("custody_known") is False]
+
+
 def _persons(row: "dict[str, JSON]") -> "list[dict[str, JSON]]":
     persons = row.get("persons")
     return [one for one in persons if isinstance(one, dict)] if isinstance(persons, list) else []
@@ -66,14 +77,10 @@ def _cells(row: "dict[str, JSON]", person: "dict[str, JSON]") -> tuple[str, ...]
         str(row.get("transfer")),
         str(person.get("person")),
         str(person.get("role")),
-        _day(person.get("invited_at")) + ended,
+        day(person.get("invited_at")) + ended,
         str(person.get("reminders")),
-        _day(person.get("next_reminder")),
+        day(person.get("next_reminder")),
     )
-
-
-def _day(moment: "JSON") -> str:
-    return str(moment)[:10] if moment else "-"
 
 
 def _line(cells: Iterable[str], widths: Iterable[int]) -> str:

@@ -167,14 +167,21 @@ def test_a_school_answers_once_and_signed(school: School, arguments: tuple[str, 
     assert (asked.path, asked.json, asked.staff) == (path, body, '"s-1";role=principal')
 
 
-def test_the_list_shows_one_request_a_line_with_the_days_that_are_left(school: School) -> None:
-    row = {"request": "r-1", "right": "erasure", "state": "open", "due": "2027-04-01T22:00:00.000000Z", "days_left": 3}
-    frozen = row | {"request": "r-0", "right": "restriction", "state": "in_force", "days_left": None}
+def test_the_list_shows_each_request_with_its_words_and_the_days_that_are_left(school: School) -> None:
+    who = {"person": "g-1", "role": "guardian", "pupil": "p-1", "transfer": "t-1"}
+    row = who | {"request": "r-1", "right": "erasure", "state": "open", "due": "2027-04-01T22:00:00.000000Z"}
+    row |= {"days_left": 3, "sections": [], "text": "Wis alles.\n\x1b[2JNu."}
+    frozen = who | {"request": "r-0", "right": "restriction", "state": "in_force", "due": None, "days_left": None}
+    frozen |= {"sections": ["okr", "lvs"], "text": ""}
     pages = iter([as_json({"requests": [row], "next": 7}), as_json({"requests": [frozen], "next": None})])
     school.service.answer = lambda _: next(pages)
     assert school.call("list").out.splitlines() == [
-        "r-1  erasure  open  2027-04-01T22:00:00.000000Z  3 days left",
-        "r-0  restriction  in_force  2027-04-01T22:00:00.000000Z",
+        "r-1  erasure  open  answer by 2027-04-01, 3 days left",
+        "  g-1 (guardian), pupil p-1, transfer t-1",
+        "    Wis alles.",
+        "    \N{REPLACEMENT CHARACTER}[2JNu.",
+        "r-0  restriction  in_force",
+        "  g-1 (guardian), pupil p-1, transfer t-1, about okr, lvs",
     ]
     assert [asked.path for asked in school.service.asked] == ["/v1/requests", "/v1/requests?cursor=7"]
     assert all(asked.staff for asked in school.service.asked)

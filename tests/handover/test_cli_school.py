@@ -17,12 +17,52 @@ from tests.handover.loopback import Answer, Asked, Service, as_json, problem, se
 from tests.handover.samples import Desk, Ran, keys, written
 
 ROW = {"transfer": "t-1", "receiver": "99CD01", "sender": "99AB00", "route": "POVO", "purpose": "placement"}
+MISSING = "Not every holder of gezag has said yes."
 SENT = ROW | {
     "state": "open",
-    "decisions": {"okr": {"granted": True}, "opp": {"granted": False, "reason": "GUARDIAN_MISSING"}, "lvs": None},
+    "decisions": {
+        "okr": {"granted": True, "reason": None, "allows": None},
+        "opp": {"granted": False, "reason": "GUARDIAN_MISSING", "allows": MISSING},
+        "lvs": {"granted": False, "reason": "GUARDIAN_MISSING", "allows": MISSING},
+    },
     "waiting_for": ["g-1", "g-2"],
     "proposals": ["p-1", "p-2"],
-}
+    "seal_again": True,
+    "sections": ["okr", "opp", "lvs"],
+    "bundle": {"bundle": "JZbodNgl6X4JDT6732a0Mw", "uploaded_at": "2026-11-20T23:30:00Z",
+               "expires_at": "2026-12-20T22:00:00Z"},
+    "objections": [
+        {"event": "e-1", "person": "g-1", "sections": ["okr", "lvs"], "reason": "Dit klopt niet.\nEcht niet.",
+         "due": "2026-12-21T23:00:00.000000Z", "upheld": None},
+        {"event": "e-2", "person": "g-2", "sections": ["opp"], "reason": "Oud.", "due": "2026-12-21T23:00:00Z",
+         "upheld": False},
+        {"event": "e-3", "person": "g-2", "sections": ["lvs"], "reason": "", "due": "2026-12-21T23:00:00Z",
+         "upheld": True},
+    ],
+    "views": [
+        {"event": "e-4", "person": "g-1", "travels": True, "text": "Sam leest graag."},
+        {"event": "e-5", "person": "g-2", "travels": False, "text": "Onder ons."},
+    ],
+    "acknowledgement": {"received_at": "2026-11-21T12:00:00Z", "placed": None, "used_for": []},
+}  # fmt: skip
+SENT_LINES = [
+    "t-1  99CD01  POVO  placement  open  okr:granted  opp:GUARDIAN_MISSING  lvs:GUARDIAN_MISSING  seal again",
+    "  opp, lvs: Not every holder of gezag has said yes.",
+    "  waiting for g-1, g-2",
+    "  to confirm p-1, p-2: see handover proposal list",
+    "  bundle of 2026-11-21, released until 2026-12-20",
+    "  objection e-1 of g-1 against okr, lvs, to be decided by 2026-12-21",
+    "    Dit klopt niet.",
+    "    Echt niet.",
+    "  objection e-2 of g-2 against opp, rejected",
+    "    Oud.",
+    "  objection e-3 of g-2 against lvs, upheld",
+    "  view of g-1, which may be sent",
+    "    Sam leest graag.",
+    "  view of g-2, which stays at this school",
+    "    Onder ons.",
+    "  received on 2026-11-21, not yet known whether placed",
+]
 CUSTODY = {"holders": [], "evidence": {"kind": "gezagsregister", "date": "2026-11-20", "staff": "s-1"}}
 
 
@@ -97,16 +137,70 @@ def test_what_is_no_registration_is_refused_without_a_word_of_it(at: School, cha
     assert "maart" not in ran.err
 
 
-def test_the_lists_show_one_transfer_a_line(at: School) -> None:
-    at.service.answer = lambda asked: as_json({"transfers": [SENT], "next": None})
-    line = "t-1  99CD01  POVO  placement  open  okr:granted  opp:GUARDIAN_MISSING  lvs:?  waiting for 2  2 to confirm\n"
-    assert at.call("transfer", "list").out == line
-    at.service.answer = lambda asked: as_json({"transfers": [ROW | {"state": "open"}], "next": None})
-    assert at.call("inbox").out == "t-1  99AB00  POVO  placement  open\n"
+def shown(at: School, command: str, row: dict[str, object]) -> list[str]:
+    at.service.answer = lambda asked: as_json({"transfers": [row], "next": None})
+    return at.call(*command.split()).out.splitlines()
+
+
+def test_a_sender_sees_what_each_section_lacks_whose_answer_is_awaited_and_what_it_has_to_decide(at: School) -> None:
+    assert shown(at, "transfer list", SENT) == SENT_LINES
+    fresh = {"decisions": {}, "waiting_for": [], "proposals": [], "objections": [], "views": [], "bundle": None}
+    assert shown(at, "transfer list", ROW | fresh | {"state": "open"}) == [
+        "t-1  99CD01  POVO  placement  open",
+        "  nothing has been sent yet",
+    ]
+    assert shown(at, "transfer list", ROW | fresh | {"state": "cancelled"}) == [
+        "t-1  99CD01  POVO  placement  cancelled"
+    ]
+    assert [asked.path for asked in at.service.asked] == ["/v1/transfers?side=sender"] * 3
+
+
+def test_a_receiver_sees_what_is_there_and_what_became_of_what_it_opened(at: School) -> None:
+    new = ROW | {"state": "open", "applied": False, "bundle": None, "opened": [], "withdrawn": [], "superseded": False}
+    assert shown(at, "inbox", new | {"acknowledgement": None}) == [
+        "t-1  99AB00  POVO  placement  open",
+        "  the aanmelding isn't confirmed: handover transfer apply t-1",
+        "  nothing has come yet",
+    ]
+    done = {
+        "applied": True,
+        "bundle": SENT["bundle"],
+        "opened": ["okr", "lvs"],
+        "withdrawn": ["lvs"],
+        "superseded": True,
+    }
+    for placed, outcome in ((True, "placed"), (False, "not placed")):
+        said = {"received_at": "2026-11-21T23:00:00Z", "placed": placed}
+        assert shown(at, "inbox", new | done | {"superseded": True, "acknowledgement": said}) == [
+            "t-1  99AB00  POVO  placement  open",
+            "  bundle of 2026-11-21, released until 2026-12-20",
+            "  opened okr, lvs",
+            "  consent withdrawn since this was opened: lvs",
+            "  what was opened is superseded: a newer bundle is there",
+            f"  received on 2026-11-22, {outcome}",
+        ]
     assert json.loads(at.call("inbox", "--json").out)["transfers"][0]["transfer"] == "t-1"
-    assert [asked.path.partition("side=")[2] for asked in at.service.asked] == ["sender", "receiver", "receiver"]
+
+
+@pytest.mark.parametrize("change", [{"purpose": "support"}, {"state": "cancelled"}])
+def test_an_application_is_asked_for_placement_alone_and_while_the_transfer_is_open(
+    at: School, change: dict[str, object]
+) -> None:
+    new: dict[str, object] = ROW | {"state": "open", "applied": False, "bundle": SENT["bundle"]}
+    assert not any("aanmelding" in line for line in shown(at, "inbox", new | change))
+
+
+def test_a_school_without_transfers_is_told_so(at: School) -> None:
     at.service.answer = lambda asked: as_json({"transfers": [], "next": None})
     assert at.call("inbox").out == "no transfers\n"
+
+
+@pytest.mark.parametrize("change", [{"bundle": {"uploaded_at": "gisteren"}}, {"bundle": 1}, {"objections": ["e-1"]}])
+def test_a_list_of_another_form_is_refused(at: School, change: dict[str, object]) -> None:
+    at.service.answer = lambda asked: as_json({"transfers": [SENT | {"state": "cancelled"} | change], "next": None})
+    ran = at.call("transfer", "list")
+    assert (ran.code != 0, ran.out) == (True, "")
+    assert "in a form that this client doesn't know" in ran.err
 
 
 def test_a_refusal_of_the_service_becomes_lines_and_2(at: School) -> None:

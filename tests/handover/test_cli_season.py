@@ -167,10 +167,22 @@ def test_the_season_is_a_table_with_totals_per_class(at: School) -> None:
     assert [asked.path for asked in at.service.asked] == ["/v1/season", "/v1/season?cursor=t-1"]
 
 
+def test_the_season_names_the_transfers_of_which_it_isn_t_known_who_decides(at: School) -> None:
+    known, unknown = row("t-1", "8a", silent("g-1")), row("t-2", "8a")
+    rows = [known | {"custody_known": True}, unknown | {"custody_known": False}]
+    at.service.answer = told({"transfers": rows, "next": None})
+    assert at.call("season").out.splitlines()[2:] == [
+        "8a: silent 1, pupils 1, not invited 0, reminders sent 1, to come 1",
+        "t-2: it isn't known who decides: record who holds gezag with handover custody state of t-2",
+    ]
+    at.service.answer = told({"transfers": rows[1:], "next": None})
+    assert len(at.call("season").out.splitlines()) == 1
+
+
 def test_the_season_of_one_class_and_of_nobody(at: School) -> None:
     at.service.answer = told({"transfers": [], "next": None})
     ran = at.call("season", "--group", "8 a&b")
-    assert (ran.code, ran.out) == (0, "everybody has answered\n")
+    assert (ran.code, ran.out) == (0, "no transfer that is under way waits for an answer\n")
     assert "group=8%20a%26b" in at.service.asked[0].path
     assert at.service.asked[0].staff is not None
     assert json.loads(at.call("season", "--json").out) == {"transfers": []}
