@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from consent.terms import STATUTORY_ROWS, Ground, Section
 from crypto.encoding import Printable, b64
@@ -117,7 +117,8 @@ def pack(
         raise PackingRefused(f"an attachment goes to {stray[0]}, which isn't among the sections to pack")
     travels, left_out = travelling(dossier, now.date())
     looked = [(attached, examine(attached.path, attached.path.name)) for attached in attachments]
-    parts = {section: _part(travels, section, looked, only) for section in Section}
+    said = _said(travels)
+    parts = {section: _part(travels, said, section, looked, only) for section in Section}
     macs: dict[str, bytes] = {
         section: versions.content_mac(sender, section, part.told)
         for section, part in parts.items()
@@ -161,12 +162,22 @@ class _Part:
     filled: bool
 
 
+def _said(dossier: Dossier) -> dict[str, Any]:
+    """Print a dossier without the data of its documents, which is sealed as it is."""
+    return to_json(replace(dossier, documents=tuple(replace(document, data=b"") for document in dossier.documents)))
+
+
 def _part(
-    dossier: Dossier, section: Section, looked: Sequence[tuple[Attachment, Examined]], only: frozenset[Section]
+    dossier: Dossier,
+    said: Mapping[str, Any],
+    section: Section,
+    looked: Sequence[tuple[Attachment, Examined]],
+    only: frozenset[Section],
 ) -> _Part:
-    inside = [document for document in dossier.documents if document.section == section and section in only]
+    chosen = section if section in only else None
+    inside = [document for document in dossier.documents if document.section == chosen]
     beside = [(attached.path, seen) for attached, seen in looked if attached.section is section]
-    index = _index(dossier, section if section in only else None, inside)
+    index = _index(said, chosen)
     documents = [_from_dossier(document) for document in inside] + [_from_disk(path, seen) for path, seen in beside]
     hashes = [document.sha256 for document in inside] + [seen.sha256 for _, seen in beside]
     told = [[document.name, document.media_type, sha256] for document, sha256 in zip(documents, hashes, strict=True)]
@@ -174,21 +185,19 @@ def _part(
     return _Part(Content(index, documents), [index, told], filled)
 
 
-def _index(dossier: Dossier, section: Section | None, documents: Sequence[Enclosed]) -> dict[str, Printable]:
-    """Print what is sealed of a section, or of none: then only the head is in it."""
-    # Without the data, which is sealed as it is and would only be printed to be thrown away.
-    bare = replace(dossier, documents=tuple(replace(document, data=b"") for document in documents))
-    value = to_json(bare)
+def _index(said: Mapping[str, Any], section: Section | None) -> dict[str, Printable]:
+    """Give what is sealed of a section, or of none: then only the head is in it."""
     return {
         "v": VERSION,
-        "route": value["route"],
-        "source": value["source"],
-        "head": value.get("head"),
-        "section": None if section is None else value["sections"].get(section),
-        "kept": [kept for kept in value["kept"] if section is not None and kept.get("section") == section],
+        "route": said["route"],
+        "source": said["source"],
+        "head": said.get("head"),
+        "section": None if section is None else said["sections"].get(section),
+        "kept": [kept for kept in said["kept"] if section is not None and kept.get("section") == section],
         "documents": [
             {name: told for name, told in document.items() if name not in SEALED_APART}
-            for document in value["documents"]
+            for document in said["documents"]
+            if document["section"] == section
         ],
     }
 
