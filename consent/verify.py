@@ -188,9 +188,9 @@ class _Side:
         if read.erasure is not None:
             for at, what in self.erasures.erase(index, read.erasure):  # (3)
                 self.findings.add(at, what)
+        self.words += read.word
         if read.told:
             self.heard += 1
-            self.words += read.word
         elif read.there & BODY:
             self.opened += 1
 

@@ -324,6 +324,30 @@ def test_what_stands_in_clear_is_held_against_what_was_committed_to(path: Path, 
     assert found(path, export(FIRST.but(**clear))) == [f"entry 0: {CLEAR}"]
 
 
+class Silent(Line):
+    """An entry that says of nothing on which ground, with what outcome, at which school and as which of a pupil's."""
+
+    def committed(self) -> dict[str, dict[str, object]]:
+        said = super().committed()
+        said["terms"] |= {"ground": None, "outcome": None, "school": None}
+        return said | {"subject": {"pupil": None, "number": None}}
+
+
+def test_what_an_entry_says_nothing_of_is_null_in_clear(path: Path) -> None:
+    nothing = {"ground": None, "outcome": None, "school": None, "number": None}
+    assert found(path, export(Silent().but(**nothing))) == []
+    for name in nothing:
+        assert found(path, export(Silent().but(**(nothing | {name: ""})))) == [f"entry 0: {CLEAR}"]
+
+
+def test_what_others_are_told_stands_in_clear_as_it_was_committed_to(path: Path) -> None:
+    told = {"board-b": {"outcome": "refused", "sees": ["actor"]}}
+    both = {**told, "board-c": {"outcome": None, "sees": []}}
+    for line in (replace(FIRST, told=told), replace(FIRST, told=both)):
+        assert found(path, export(line)) == []
+        assert found(path, export(line.but(told={}))) == [f"entry 0: {CLEAR}"]
+
+
 def test_a_boards_numbers_run_from_one_without_a_hole(path: Path) -> None:
     def told(*numbers: int) -> list[str]:
         return found(
