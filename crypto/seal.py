@@ -144,7 +144,8 @@ def seal(
     `sections` are all sections in order; those without content are sealed as empty ones. `versions` names the contents
     that were sealed before, and fills up with new names. `progress` is told the plaintext bytes done so far. Memory
     doesn't grow with the size of documents. What a failure leaves in `out` is nothing that opens; throw it away.
-    Raises BundleMalformed for fields that no reader would take, KeyRefused for the recipient's key, DocumentChanged.
+    Raises BundleMalformed for fields and contents that no reader would take, KeyRefused for the recipient's key, and
+    DocumentChanged.
     """
     if not contents.keys() <= set(sections):
         raise BundleMalformed("there is content for a section that isn't in the list")
@@ -203,7 +204,7 @@ def _seal_section(press: _Press, key: bytes, name: str, content: Content) -> byt
     Gives the hash of the list.
     """
     documents, out = content.documents, press.out
-    known = [each.sha256 or _NO_HASH for each in documents]
+    known = [_NO_HASH if each.sha256 is None else each.sha256 for each in documents]
     index = _checked_index(name, content, known)
     sizes = [len(index), *(each.size for each in documents)]
     blank = [_blank_item(size, number) for number, size in enumerate(sizes)]

@@ -226,9 +226,10 @@ def nested(levels: int) -> Any:
         Content(None, [document(b"", "\ud800.pdf")]),
         Content(None, [Document("a", "\udfff", 0, BytesIO)]),
         Content(None, [Document("a", "x/y", 0, BytesIO, bytes(31))]),
+        Content(None, [Document("a", "x/y", 0, BytesIO, b"")]),
         Content(None, [Document("a", "x/y", -1, BytesIO)]),
     ],
-    ids=["nan", "number", "names", "text", "deep", "very-deep", "name", "type", "hash", "size"],
+    ids=["nan", "number", "names", "text", "deep", "very-deep", "name", "type", "hash", "no-hash", "size"],
 )
 def test_an_index_that_no_reader_would_take_is_not_sealed(content: Content) -> None:
     with pytest.raises(BundleMalformed, match=r"^the index of okr: \w"):
