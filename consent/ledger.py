@@ -343,8 +343,8 @@ def _checked_and_born(draft: Draft, events: Sequence[Event], act: Act) -> Refusa
 
 
 def _for_a_holder(draft: Draft, events: Sequence[Event], act: Act) -> Refusal | None:
-    speaking = speakers(events, draft.subject or "", act.now)
-    held = draft.stands_for in speaking and speaking[draft.stands_for] is not Role.PUPIL
+    present = speakers(events, draft.subject or "", act.now)
+    held = draft.stands_for in present and present[draft.stands_for] is not Role.PUPIL
     return None if held else Refusal.STANDS_FOR
 
 

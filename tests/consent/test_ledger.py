@@ -538,6 +538,8 @@ def test_a_birth_date_is_changed_by_two_persons_with_evidence(quick):
     assert quick.refused("CUSTODY", "s1", **older) is Refusal.SECOND_NEEDED
     assert quick.refused("CUSTODY", "s1", **older, second="s2", evidence=None) is Refusal.SECOND_NEEDED
     assert quick.record("CUSTODY", "s1", **older, second="s2")
+    assert quick.record("CUSTODY", "s1", **older), "one person repeats the newest"
+    assert quick.refused("CUSTODY", "s1") is Refusal.SECOND_NEEDED
 
 
 @pytest.mark.parametrize("no", ["REFUSE", "WITHDRAW"])
