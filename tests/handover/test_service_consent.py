@@ -362,7 +362,7 @@ def test_what_lies_ahead_was_not_checked(lite: Story, what: str) -> None:
     }
     before = lite.size()
     refused = lite.region.post(PO, "/v1/pupils", body, 422 if what == "birth" else 409)
-    assert refused["code"] == ("CUSTODY_REFUSED" if what == "birth" else "RECORD_REFUSED")
+    assert refused["code"] == ("BIRTH_DATE_REFUSED" if what == "birth" else "RECORD_REFUSED")
     assert lite.size() == before
     assert lite.rows()["pupil"] == 0
 
