@@ -32,6 +32,9 @@ KINDS: Final[dict[int, str]] = {
 }
 """What an entry's type is called, in answers, exports and questions."""
 
+OUTCOMES: Final = ("granted", "refused", "delivered", "aborted", "unknown", "due_soon", "overdue")
+"""What became of it in a word. Other outcomes say in capitals why something was refused, such as WITHDRAWN."""
+
 EMERGENCY: Final = frozenset({int(Kind.EMERGENCY), int(Did.EMERGENCY_PROPOSED), int(Did.EMERGENCY_CONFIRMED)})
 COLUMNS: Final = (
     "index",

@@ -6,7 +6,7 @@ from marshmallow import Schema, ValidationError, fields, validate, validates_sch
 
 from consent.terms import Ground
 from handover.api.values import IDENTIFIER, SCHOOL, SECTIONS, count, day, line, moment
-from handover.audit import KINDS
+from handover.audit import KINDS, OUTCOMES
 from handover.patterns import NAMES
 
 
@@ -19,7 +19,12 @@ class AuditSearch(Schema):
     school = fields.String(validate=SCHOOL)
     section = fields.String(validate=validate.OneOf(SECTIONS))
     ground = fields.String(validate=validate.OneOf(list(map(str, Ground))))
-    outcome = fields.String(validate=validate.Regexp(r"\A[A-Za-z_]{1,40}\Z", error="One of the log's words."))
+    outcome = fields.String(
+        validate=validate.Regexp(
+            rf"\A({'|'.join(OUTCOMES)}|[A-Z][A-Z_]{{2,39}})\Z",
+            error=f"One of {', '.join(OUTCOMES)}, or in capitals why it was refused, such as WITHDRAWN.",
+        )
+    )
     kind = fields.String(validate=validate.OneOf(sorted(KINDS.values())))
     since = day()
     until = day()

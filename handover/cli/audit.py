@@ -85,7 +85,7 @@ def as_examiner(command: Callable[Concatenate["ExaminerClient", P], R]) -> Calla
 @click.option("--school", help="The school whose staff acted.")
 @click.option("--section", help="A section that it was about.")
 @click.option("--ground", help="On which ground: consent, statutory, emergency ...")
-@click.option("--outcome", help="granted, refused, or the reason of a refusal such as WITHDRAWN.")
+@click.option("--outcome", help="granted, refused ..., or why it was refused, such as WITHDRAWN.")
 @click.option("--kind", help="What was done: release, attempt, withdraw, emergency ...")
 @click.option("--since", type=_DAY, help="First day.")
 @click.option("--until", type=_DAY, help="Last day.")
@@ -99,7 +99,7 @@ def search(client: "ExaminerClient", /, most: int, as_json: bool, **looked: obje
     """
     asked = {name: _said(looked[name]) for name in _LOOKED if looked[name] is not None}
     found = list(client.search(asked, most))
-    answer({"entries": found}, "\n".join(_lines(found)) if found else "Nothing was found.", as_json=as_json)
+    answer({"entries": found}, "\n".join(_lines(found) if found else _nothing(looked["outcome"])), as_json=as_json)
 
 
 @audit.command()
@@ -159,6 +159,15 @@ def breach(client: "ExaminerClient", /, since: "datetime", until: "datetime", as
     """Report what of one's own board was touched between two moments (AVG art. 33)."""
     made = client.breach(since, until)
     answer(made, "\n".join(_counted(made)), as_json=as_json)
+
+
+def _nothing(outcome: object) -> Iterator[str]:
+    """Say that nothing was found; of a reason that the consent rule doesn't have, which ones it has."""
+    from consent.reasons import Reason
+
+    yield "Nothing was found."
+    if str(outcome).isupper() and outcome not in Reason.__members__:
+        yield f"The rule has no reason {printable(str(outcome))}. It has: {', '.join(Reason.__members__)}."
 
 
 def _said(value: object) -> str:

@@ -12,11 +12,13 @@ from zstandard import ZstdDecompressor
 
 from consent.export import compress
 from consent.fields import print_time
+from consent.reasons import Reason
 from consent.verify import verify_export
 from crypto.cosignature import Cosigner
 from crypto.keys import SignKey
 from handover.accesslog import Did
-from handover.audit import COLUMNS
+from handover.api.auditforms import AuditSearch
+from handover.audit import COLUMNS, OUTCOMES
 from handover.sweeping import sweep
 from handover.witnessing import enroll
 from tests.handover.story import OTHER, PO, VO, Case, Story, later
@@ -64,9 +66,10 @@ def test_the_senders_fg_reads_why_a_release_was_refused_and_the_receivers_fg_onl
         ({"ground": "consent", "kind": "release"}, {"release"}),
         ({"school": VO, "outcome": "granted", "section": "okr"}, {"release", "acknowledged", "applied"}),
         ({"kind": "withdraw"}, {"withdraw"}),
-        ({"outcome": "nowhere"}, set()),
+        ({"outcome": "OBJECTION_UPHELD"}, set()),
+        ({"outcome": "overdue"}, set()),
     ],
-    ids=["section", "ground", "school", "kind", "nothing"],
+    ids=["section", "ground", "school", "kind", "nothing", "no word"],
 )
 def test_each_criterion_narrows_the_search(seen: Case, asked: dict[str, Any], kinds: set[str]) -> None:
     found = search(seen.story, SENDER, pupil=seen.child.pupil, **asked)
@@ -160,6 +163,8 @@ def test_a_period_out_of_this_time_is_refused_with_its_place(
         ({"pupil": "a", "pupil_number": "1"}, "/pupil_number"),
         ({"sql": "1"}, "/?"),
         ({"outcome": "Jan Jansen"}, "/outcome"),
+        ({"outcome": "ingetrokken"}, "/outcome"),
+        ({"outcome": "Withdrawn"}, "/outcome"),
         ({"until": "9999-12-31"}, "/until"),
     ],
     ids=str,
@@ -168,6 +173,13 @@ def test_a_search_of_another_form_is_refused_with_its_place(seen: Case, asked: d
     """G4"""
     answer = expect(seen.story.region.examine(SENDER, "POST", "/v1/audit/search", asked), 422).get_json()
     assert place in answer["fields"]
+
+
+def test_each_word_that_the_log_has_for_an_outcome_can_be_looked_for() -> None:
+    ends = {did.name.lower() for did in (Did.DELIVERED, Did.ABORTED, Did.UNKNOWN)}
+    assert {"granted", "refused", "due_soon", "overdue", *ends} == set(OUTCOMES)
+    asked = [*OUTCOMES, "SECOND_NEEDED", *(reason.name for reason in Reason)]
+    assert [word for word in asked if AuditSearch().validate({"outcome": word})] == []
 
 
 def test_an_export_is_verified_offline_and_holds_the_own_side_alone(seen: Case, tmp_path: Path) -> None:

@@ -121,6 +121,16 @@ def test_what_is_looked_for_reaches_the_service_as_it_was_typed(office: Office) 
     assert office.call("search", "--pupil-number", "K-0").out == "Nothing was found.\n"
 
 
+def test_an_outcome_that_the_log_doesn_t_know_is_refused_or_told(office: Office) -> None:
+    ran = office.call("search", "--outcome", "ingetrokken")
+    assert (ran.code, ran.out) == (2, "")
+    assert "/outcome: One of granted, refused, " in ran.err
+    for outcome, says in (("WITDRAWN", "The rule has no reason WITDRAWN. It has: "), ("OBJECTION_UPHELD", "")):
+        lines = office.call("search", "--outcome", outcome).out.splitlines()
+        assert lines[0] == "Nothing was found."
+        assert [line.startswith(says) for line in lines[1:]] == [True] * bool(says)
+
+
 def test_patterns_are_told_with_their_reason_in_two_languages(office: Office) -> None:
     ran = office.call("patterns", *days(), "--pattern", "paper", "--pattern", "attempts")
     assert ran.code == 0
