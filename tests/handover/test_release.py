@@ -59,6 +59,12 @@ def outcomes(case: Case) -> list[str | None]:
         return list(session.scalars(select(Release.outcome).order_by(Release.index)))
 
 
+def locked(case: Case) -> int:
+    """Tell how often the pupil was locked."""
+    with reading(case.story.region.parts.main) as session:
+        return session.get_one(Pupil, case.child.pupil).version
+
+
 def test_a_release_is_decided_logged_delivered_and_closed_in_this_order(story: Story) -> None:
     """Steps (5), (7), (8); K6: one decision, one entry, one end."""
     case = story.agreed("okr", "opp", sections=("okr", "opp"))
@@ -229,8 +235,7 @@ def test_a_frozen_service_releases_nothing_and_says_so_in_the_log(lite: Story) -
 def test_an_attempt_leaves_one_entry_and_locks_no_pupil(story: Story) -> None:
     """A8, step (1)"""
     case = story.agreed()
-    with reading(story.region.parts.main) as session:
-        version = session.get_one(Pupil, case.child.pupil).version
+    version = locked(case)
     before = story.size()
     for transfer in (case.transfer, "0123456789abcdef0123456789abcdef"):
         expect(story.region.release(OTHER, transfer, "okr"), 404)
@@ -240,8 +245,7 @@ def test_an_attempt_leaves_one_entry_and_locks_no_pupil(story: Story) -> None:
         {"school": OTHER, "asked": "ask_release", "count": count} for count in (1, 2)
     ]
     assert [set(one.boards) for one in entries] == [{"vo-oost"}] * 2
-    with reading(story.region.parts.main) as session:
-        assert session.get_one(Pupil, case.child.pupil).version == version
+    assert locked(case) == version
 
 
 def test_attempts_are_counted_per_school_and_minute(lite: Story) -> None:
@@ -277,8 +281,7 @@ def test_the_receivers_keys_and_the_pupil_are_locked_before_the_clock_is_read(st
     """Step (2): on SQLite its one writer is the schools' lock."""
     case = story.agreed()
     main, said = story.region.parts.main, []
-    with reading(main) as session:
-        version = session.get_one(Pupil, case.child.pupil).version
+    version = locked(case)
     event.listen(main, "before_cursor_execute", lambda _, __, statement, *___: said.append(statement))
     found = release.release(story.region.parts, MENTOR, case.transfer, OKR)
     assert isinstance(found, Released)
@@ -286,8 +289,7 @@ def test_the_receivers_keys_and_the_pupil_are_locked_before_the_clock_is_read(st
         ("shared" in each, "UPDATE pupil" in each) for each in said if "advisory" in each or "UPDATE pupil" in each
     ]
     assert locks == [(True, False)] * (main.dialect.name == "postgresql") + [(False, True)]
-    with reading(main) as session:
-        assert session.get_one(Pupil, case.child.pupil).version == version + 1
+    assert locked(case) == version + 1
 
 
 def test_the_clock_is_read_under_the_lock_and_an_ended_consent_is_refused(lite: Story) -> None:
@@ -465,10 +467,12 @@ def test_a_release_of_which_nothing_is_heard_is_settled_as_unknown(story: Story)
     assert case.for_receiver()["opened"] == ["okr"]  # nobody can say that it wasn't
 
 
-def test_a_release_ends_once(lite: Story) -> None:
+def test_a_release_ends_once_and_under_its_pupils_lock(lite: Story) -> None:
     case = lite.agreed()
     found = decided(case)
+    version = locked(case)
     close(lite.region.parts, found.index, Did.DELIVERED)
+    assert locked(case) == version + 1
     before = lite.size()
     close(lite.region.parts, found.index, Did.ABORTED)
     assert lite.size() == before
