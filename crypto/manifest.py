@@ -16,8 +16,7 @@ from crypto.sign import label, sign, verify
 
 VERSION = 1
 SUITE = "x-wing+cobblestone256+ed25519"
-SUITES: Mapping[str, tuple[int, ...]] = {SUITE: (SIGNATURE_SIZE,)}
-"""Per suite the exact signatures that it demands, in order, by their sizes: one Ed25519."""
+"""The one suite of this version: its last word is the list of signatures that it demands, in order."""
 
 ID_SIZE = 16
 SECRET_SIZE = 32
@@ -48,7 +47,6 @@ class Party:
 class Core:
     """What a bundle is: from whom, to whom, what for, which sections. Its hash is bound into everything inside."""
 
-    suite: str
     bundle: bytes
     transfer: str
     purpose: str
@@ -147,7 +145,7 @@ def parse_manifest(data: bytes) -> Manifest:
 def _core_value(core: Core) -> dict[str, JSON]:
     return {
         "v": VERSION,
-        "suite": core.suite,
+        "suite": SUITE,
         "bundle": b64(core.bundle),
         "transfer": core.transfer,
         "purpose": core.purpose,
@@ -169,15 +167,13 @@ _CORE = (*_WHAT, "made_at", "expires_at")
 def _core(data: JSON) -> Core:
     value = record(data, *_CORE)
     integer(value["v"], VERSION, VERSION)
-    suite = text(value["suite"])
-    if suite not in SUITES:
+    if value["suite"] != SUITE:
         raise EncodingRefused("the suite is unknown")
     sender, recipient = record(value["from"], "school", "kid"), record(value["to"], "school", "kid", "epoch")
     sections = _sections(value["sections"])
     versions = record(value["versions"], *sections)
     return _check_life(
         Core(
-            suite=suite,
             bundle=unb64(value["bundle"], ID_SIZE),
             transfer=text(value["transfer"], _REFERENCE),
             purpose=text(value["purpose"], _REFERENCE),
@@ -285,22 +281,10 @@ def verify_manifest(core: Core, printed: bytes, signatures: bytes, public: bytes
     """
     if kid("sign", public) != core.sender.kid:
         raise BundleUnsigned("the bundle names another sender's key")
-    block = _split(signatures)
-    if [len(each) for each in block] != list(SUITES[core.suite]):
+    signature = signatures[2:]
+    if len(signature) != SIGNATURE_SIZE or signatures != lp(signature):
         raise BundleUnsigned("the signatures aren't those that the suite demands")
     try:
-        verify(public, "bundle", sha512(printed).digest(), block[0])
+        verify(public, "bundle", sha512(printed).digest(), signature)
     except SignatureRefused:
         raise BundleUnsigned("the signature isn't the sender's") from None
-
-
-def _split(signatures: bytes) -> list[bytes]:
-    """Undo `lp`; what doesn't fit into it comes back as one more, empty, signature."""
-    values = []
-    while signatures:
-        size = int.from_bytes(signatures[:2], "big")
-        values.append(signatures[2 : 2 + size])
-        if len(signatures) < 2 + size:
-            return [*values, b""]
-        signatures = signatures[2 + size :]
-    return values

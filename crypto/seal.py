@@ -37,7 +37,6 @@ from crypto.manifest import (
     ID_SIZE,
     NONCE,
     SECRET_SIZE,
-    SUITE,
     Core,
     Manifest,
     Party,
@@ -150,7 +149,6 @@ def seal(
     if not contents.keys() <= set(sections):
         raise BundleMalformed("there is content for a section that isn't in the list")
     core = Core(  # (1)
-        suite=SUITE,
         bundle=secrets.token_bytes(ID_SIZE),
         transfer=transfer,
         purpose=purpose,

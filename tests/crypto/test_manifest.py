@@ -92,7 +92,6 @@ def test_a_moment_is_printed_in_utc_to_the_second() -> None:
         {"made_at": MADE, "expires_at": MADE},
         {"made_at": MADE, "expires_at": MADE + timedelta(days=90, seconds=1)},
         {"transfer": "a b"},
-        {"suite": "another"},
         {"sections": ()},
         {"versions": {}},
         {"bundle": bytes(15)},
