@@ -27,6 +27,18 @@ class FamilyClient(PublicClient):
         """Take consent back."""
         return self._say("withdrawal", sections=list(sections), destroy_now=destroy_now)
 
+    def read(self, versions: Mapping[str, str], *, done: bool) -> dict[str, JSON]:
+        """Say that these versions were seen, and perhaps that no more time is needed."""
+        return self._say("inzage", versions=dict(versions), done=done)
+
+    def view(self, text: str, *, travels: bool, done: bool) -> dict[str, JSON]:
+        """Put one's own words beside the file; they go along only where that is said."""
+        return self._say("view", text=text, travels=travels, done=done)
+
+    def object_to(self, sections: list[str], reason: str) -> dict[str, JSON]:
+        """Object to sections that the law lets the school send."""
+        return self._say("objection", sections=list(sections), reason=reason)
+
     def log(self) -> Iterator[dict[str, JSON]]:
         """Get the log of the child's file, newest first, all pages."""
         page = self._say("log")

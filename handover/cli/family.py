@@ -13,6 +13,7 @@ import click
 from consent.terms import Right, Section
 from handover.cli.reading import read_bytes, section_names
 from handover.cli.terminal import EXISTING, InputRefused, answer, as_json
+from handover.errors import RequestRefused
 
 if TYPE_CHECKING:
     from crypto.encoding import JSON
@@ -34,11 +35,15 @@ def as_visitor(command: Callable[Concatenate["FamilyClient", P], R]) -> Callable
 
     @wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        from handover.cli import wording
         from handover.visiting import FamilyClient
 
         origin, file = kwargs.pop("origin"), kwargs.pop("token_file")
         with FamilyClient(str(origin), _token(file if isinstance(file, Path) else None)) as client:
-            return command(client, *args, **kwargs)
+            try:
+                return command(client, *args, **kwargs)
+            except RequestRefused as refused:
+                raise wording.refusal(refused) from None
 
     options = (
         click.option("--origin", envvar="HANDOVER_ORIGIN", required=True, help="Address of the service."),
@@ -72,9 +77,15 @@ def _token(file: Path | None) -> str:
 @as_visitor
 def log(client: "FamilyClient", /, english: bool, as_json: bool) -> None:
     """Show who had which part of your child's file, when, what for, and on which consent."""
+    from handover.cli import wording
+
     rows = list(client.log())
-    language = "en" if english else "nl"
-    lines = [f"{str(row.get('at'))[:16].replace('T', ' ')}  {row.get(language)}" for row in rows]
+    lines = [
+        f"{wording.date_and_hour(row.get('at'))}  {row.get('en')}"
+        if english
+        else f"{wording.day(row.get('at'))}, {wording.hour(row.get('at'))}  {row.get('nl')}"
+        for row in rows
+    ]
     answer({"rows": rows}, "\n".join(lines) or "Nog niets.", as_json=as_json)
 
 
@@ -85,8 +96,7 @@ def question(client: "FamilyClient", /, as_json: bool) -> None:
     """Show what is asked, and the text to read before you answer."""
     asked = client.question()
     notice = asked.get("notice")
-    lines = [str(notice.get("text")) if isinstance(notice, dict) else ""]
-    lines += [f"{row.get('section')}: {row.get('answer') or 'nog geen antwoord'}" for row in _rows(asked, "sections")]
+    lines = [str(notice.get("text")) if isinstance(notice, dict) else "", *_standing(asked)]
     answer(asked, "\n".join(lines), as_json=as_json)
 
 
@@ -96,7 +106,7 @@ def question(client: "FamilyClient", /, as_json: bool) -> None:
 @as_json
 @as_visitor
 def answer_(client: "FamilyClient", /, yes: str | None, no: str | None, as_json: bool) -> None:
-    """Say yes or no, per part of the file. A part that you don't name stays without an answer, and that is no."""
+    """Say yes or no, per part of the file. A part that you don't name keeps its answer; without one it doesn't go."""
     said = {str(name): "yes" for name in _names(yes)}
     if twice := said.keys() & set(map(str, _names(no))):
         raise InputRefused(f"yes and no at once: {', '.join(sorted(twice))}")
@@ -107,7 +117,71 @@ def answer_(client: "FamilyClient", /, yes: str | None, no: str | None, as_json:
     if not isinstance(notice, dict):
         raise InputRefused("the service asked nothing")
     told = client.answer(str(notice.get("sha256")), said)
-    answer(told, "Uw antwoord staat vast.", as_json=as_json)
+    stands = _standing(client.question())
+    answer(told, "\n".join(["Vastgelegd. Dit is nu het antwoord:", *stands]), as_json=as_json)
+
+
+def _standing(asked: "JSON") -> list[str]:
+    """Say of each part that this visitor chooses about what the answer is."""
+    from handover.cli import wording
+
+    chosen = [row for row in _rows(asked, "sections") if row.get("choice") is True]
+    said = [(row, wording.ANSWERS.get(str(row.get("answer")), "nog geen antwoord")) for row in chosen]
+    return [f"{row.get('name')} ({row.get('section')}): {what}" for row, what in said]
+
+
+@family.command()
+@click.option("--sections", metavar="A,B", help="Only these parts; without it all that the law sends.")
+@click.option("--done", is_flag=True, help="You need no more time to think it over.")
+@as_json
+@as_visitor
+def read(client: "FamilyClient", /, sections: str | None, done: bool, as_json: bool) -> None:
+    """Say that you have read these parts of the file at school, as they are now. The school shows them to you."""
+    from handover.cli import wording
+
+    named = _names(sections)
+    shown = {
+        str(row.get("section")): str(row.get("version"))
+        for row in _rows(client.question(), "sections")
+        if row.get("version") is not None
+        and (row.get("section") in named if named else row.get("requirement") == "statutory")
+    }
+    if missing := [name for name in named if name not in shown]:
+        raise InputRefused(f"er is nog niets om te lezen: {wording.sections(missing)}")
+    if not shown:
+        raise InputRefused("er is nog niets om te lezen: de school heeft nog geen dossier klaargezet")
+    told = client.read(shown, done=done)
+    more = "" if done else "\nKlaar met lezen, en geen bedenktijd meer nodig? Dan: handover family read --done."
+    answer(told, f"Vastgelegd als gelezen: {wording.sections(shown)}.{more}", as_json=as_json)
+
+
+@family.command()
+@click.argument("file", type=EXISTING)
+@click.option("--travels", is_flag=True, help="It goes along to the other school. Without this it doesn't.")
+@click.option("--done", is_flag=True, help="You need no more time to think it over.")
+@as_json
+@as_visitor
+def view(client: "FamilyClient", /, file: Path, travels: bool, done: bool, as_json: bool) -> None:
+    """Put your own words, from a file, beside the child's file."""
+    told = client.view(_words(file), travels=travels, done=done)
+    goes = "Het gaat mee naar de andere school." if travels else "Het gaat niet mee naar de andere school."
+    answer(told, f"Vastgelegd. {goes}", as_json=as_json)
+
+
+@family.command("object")
+@click.argument("file", type=EXISTING)
+@click.option("--sections", required=True, metavar="A,B", help="The parts that should stay here.")
+@as_json
+@as_visitor
+def object_(client: "FamilyClient", /, file: Path, sections: str, as_json: bool) -> None:
+    """Object to what the law lets the school send, with your reason from a file. The school must decide on it."""
+    from handover.cli import wording
+
+    told = client.object_to(_names(sections), _words(file))
+    waits = told.get("waits")
+    kept = wording.sections(waits if isinstance(waits, list) else [])
+    lines = ["Het bezwaar is vastgelegd.", f"Dit blijft hier tot de school heeft beslist: {kept}."]
+    answer(told, "\n".join(lines), as_json=as_json)
 
 
 @family.command()
@@ -117,9 +191,11 @@ def answer_(client: "FamilyClient", /, yes: str | None, no: str | None, as_json:
 @as_visitor
 def withdraw(client: "FamilyClient", /, sections: str, destroy: bool, as_json: bool) -> None:
     """Take your consent back. What the other school has opened already can't be taken back."""
+    from handover.cli import wording
+
     told = client.withdraw(_names(sections), destroy_now=destroy)
     opened = told.get("opened")
-    known = ", ".join(map(str, opened)) if isinstance(opened, list) and opened else "niets"
+    known = wording.sections(opened if isinstance(opened, list) else [])
     answer(told, f"Ingetrokken. De andere school had al geopend: {known}.", as_json=as_json)
 
 
@@ -131,17 +207,19 @@ def withdraw(client: "FamilyClient", /, sections: str, destroy: bool, as_json: b
 @as_visitor
 def right(client: "FamilyClient", /, right: str, sections: str | None, file: Path | None, as_json: bool) -> None:
     """Ask for your data, a portable copy, a correction, erasure, or that the use of data stops for now."""
-    text = None if file is None else read_bytes(file, LIMIT).decode("utf-8", "replace").strip()
-    told = client.ask(right, _names(sections), text)
-    lines = [f"Uw verzoek staat vast: {told.get('request')}"]
+    from handover.cli import wording
+
+    told = client.ask(right, _names(sections), None if file is None else _words(file))
+    lines = [f"Het verzoek is vastgelegd: {told.get('request')}"]
     given = told.get("answer")
     if isinstance(given, dict) and "stops" in given:
         lines += [f"Dit houdt wissen nu tegen: {row.get('nl')} ({row.get('basis')})" for row in _rows(given, "stops")]
     elif given is not None:
-        lines.append("Dit is wat er over u en uw kind is. Met --json krijgt u alles.")
-        lines += [f"{str(row.get('at'))[:10]}  {row.get('nl')}" for row in _rows(given, "received")]
+        received = _rows(given, "received")
+        lines.append("Met --json staat hier alles." + (" Dit hebben anderen gekregen:" if received else ""))
+        lines += [f"{wording.day(row.get('at'))}  {row.get('nl')}" for row in received]
     if right not in (Right.ACCESS, Right.PORTABILITY, Right.RESTRICTION):
-        lines.append(f"U krijgt uiterlijk antwoord op {str(told.get('due'))[:10]}.")
+        lines.append(f"Het antwoord komt uiterlijk op {wording.last_day(told.get('due'))}.")
     answer(told, "\n".join(lines), as_json=as_json)
 
 
@@ -150,12 +228,22 @@ def right(client: "FamilyClient", /, right: str, sections: str | None, file: Pat
 @as_visitor
 def requests(client: "FamilyClient", /, as_json: bool) -> None:
     """List what you asked for, and what the school said."""
+    from handover.cli import wording
+
     rows = client.requests()
     lines = [
-        f"{str(row.get('asked_at'))[:10]}  {row.get('right')}: {row.get('state')}  {row.get('reason') or ''}"
+        f"{wording.day(row.get('asked_at'))}  {wording.RIGHTS.get(str(row.get('right')), row.get('right'))}: "
+        f"{wording.STATES.get(str(row.get('state')), row.get('state'))}  {row.get('reason') or ''}"
         for row in rows
     ]
-    answer({"requests": rows}, "\n".join(line.rstrip() for line in lines) or "U heeft niets gevraagd.", as_json=as_json)
+    answer({"requests": rows}, "\n".join(line.rstrip() for line in lines) or "Er is niets gevraagd.", as_json=as_json)
+
+
+def _words(file: Path) -> str:
+    text = read_bytes(file, LIMIT).decode("utf-8", "replace").strip()
+    if not text:
+        raise InputRefused(f"{file.name}: empty")
+    return text
 
 
 def _names(text: str | None) -> list[str]:

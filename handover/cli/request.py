@@ -48,6 +48,20 @@ def decide(desk: Desk, request_id: str, ruling: str, reason: Path, article: str 
 
 
 @request.command()
+@click.argument("transfer_id", metavar="TRANSFER")
+@click.argument("objection_id", metavar="OBJECTION")
+@click.option("--upheld/--dismissed", required=True, help="Upheld: these sections stay here. Dismissed: they may go.")
+@click.option("--reason", type=EXISTING, required=True, help="File with the reason, in words for the family.")
+@as_json
+@at_desk
+def objection(desk: Desk, transfer_id: str, objection_id: str, upheld: bool, reason: Path, as_json: bool) -> None:
+    """Decide on an objection, as `request list` shows it. Who objected is told."""
+    with desk.client() as client:
+        told = client.decide_objection(transfer_id, objection_id, upheld=upheld, reason=_words(reason))
+    answer(told, f"{objection_id} {'upheld' if upheld else 'dismissed'}", as_json=as_json)
+
+
+@request.command()
 @click.argument("request_id", metavar="REQUEST")
 @click.option("--reason", type=EXISTING, required=True, help="File with the reason, in words for the family.")
 @as_json
