@@ -1,4 +1,4 @@
-"""The operator's work: make a service from nothing, and check it.
+"""The operator's work: make a service from nothing.
 
 The operator runs the service and reads no dossier: nothing here makes or sees a school's key.
 """
@@ -6,10 +6,8 @@ The operator runs the service and reads no dossier: nothing here makes or sees a
 import json
 import os
 import secrets
-import shutil
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -18,9 +16,7 @@ from consent.keystore import KeyStore
 from crypto.errors import KeyRefused
 from crypto.keys import SignKey, check_sign_public
 from handover.errors import SettingsRefused
-from handover.freezing import is_frozen, missing
-from handover.outbox import queued
-from handover.parts import EPOCHS, LOG_KEY, Parts, now, open_databases
+from handover.parts import EPOCHS, LOG_KEY, now, open_databases
 from handover.settings import FILE_NAME, Settings, check_origin, load
 from handover.trust import print_trust
 from migrations import upgrade
@@ -29,15 +25,6 @@ TRUST: Final = "trust.txt"
 """The trust file of this service, in HANDOVER_HOME: for the register, which gives it to every school and FG."""
 
 LOG_NAME: Final = "abcdefghijklmnopqrstuvwxyz0123456789.-"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at: what, whether it is well, and what to do if it isn't."""
-
-    what: str
-    well: bool
-    advice: str = ""
 
 
 def init(home: Path, origin: str, log: str, root: bytes) -> Settings:
@@ -89,36 +76,3 @@ def _write_new(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-
-
-def doctor(parts: Parts) -> list[Finding]:
-    """Look at what an operator can mend. The parts were assembled, so journal and key store stand already."""
-    settings = parts.settings
-    free = shutil.disk_usage(settings.home).free
-    return [
-        Finding("journal and key store agree", True),
-        Finding("nothing is frozen", not is_frozen(parts), "read deploy/restore.md: the journal isn't what it was"),
-        Finding(
-            "every board's entries are there",
-            not (gone := missing(parts)),
-            f"restore the main database (deploy/restore.md): entries of {', '.join(gone)} were taken out",
-        ),
-        *(_private(path) for path in (settings.home, settings.keys, settings.keys / LOG_KEY)),
-        Finding("no message waits", not queued(parts), "let the service write HANDOVER_OUTBOX, and sweep"),
-        Finding("1 GB of disk is free", free > 1 << 30, "free some space before the service stops"),
-        Finding(
-            "keys and databases are apart",
-            settings.keys not in _database_folders(settings),
-            "put HANDOVER_KEYS on a place that no database backup holds",
-        ),
-    ]
-
-
-def _private(path: Path) -> Finding:
-    mode = stat.S_IMODE(path.stat().st_mode)
-    return Finding(f"{path.name} is private", not mode & 0o077, f"chmod go-rwx {path}")
-
-
-def _database_folders(settings: Settings) -> set[Path]:
-    urls = (settings.database_url, settings.keystore_url)
-    return {Path(url.removeprefix("sqlite:///")).parent for url in urls if url.startswith("sqlite:///")}

@@ -101,8 +101,15 @@ def certify(parts: Parts, epoch: int, board: str) -> bytes:
     with reading(parts.main) as session:
         turns = {cast(int, turn.terms["epoch"]): turn for turn in _all(parts, session, Did.EPOCH_TURNED)}
         ends = {cast(int, end.terms["epoch"]): end for end in _all(parts, session, Did.EPOCH_ENDED)}
-        if epoch not in turns or epoch not in ends:
-            raise CertificateRefused(f"the key of epoch {epoch} isn't destroyed: turn the epoch and confirm a backup")
+        if epoch not in ends:
+            raise CertificateRefused(
+                f"the key of epoch {epoch} isn't destroyed: `handover admin sweep` ends an epoch each day, and once a "
+                "newer backup is confirmed its key goes"
+            )
+        if epoch not in turns:
+            raise CertificateRefused(
+                f"the entry that says how far epoch {epoch} went was lost: of this epoch there is no certificate"
+            )
         turned, ended = turns[epoch], ends[epoch]
         first = max((cast(int, turn.terms["upto"]) for number, turn in turns.items() if number < epoch), default=0)
         note = parts.journal.checkpoint(session)

@@ -92,15 +92,18 @@ def _join(certificate: Path, policy: Path) -> str:
 @admin.command()
 @as_json
 def doctor(*, as_json: bool) -> None:
-    """Check the service: settings, keys, databases, journal. Ends with 2 when something must be mended."""
-    from handover.admin import doctor as look
+    """Check the service: settings, keys, databases, journal, backups.
+
+    `warn` is said of what may cost data on a bad day. Ends with 2 when something must be mended (`NOT`).
+    """
+    from handover.doctor import doctor as look
     from handover.parts import assemble
     from handover.settings import load
 
     findings = look(assemble(load()))
-    lines = "\n".join(f"{'ok ' if f.well else 'NOT'}  {f.what}{'' if f.well else ': ' + f.advice}" for f in findings)
-    answer({f.what: f.well for f in findings}, lines, as_json=as_json)
-    if not all(f.well for f in findings):
+    lines = "\n".join(f"{f.state:<5} {f.what}{f.said and ': ' + f.said}" for f in findings)
+    answer({f.what: f.state for f in findings}, lines, as_json=as_json)
+    if "NOT" in {f.state for f in findings}:
         raise click.exceptions.Exit(2)
 
 

@@ -14,6 +14,9 @@ from handover.cli import printable
 from handover.errors import HandoverError
 
 PASSPHRASE: Final = "HANDOVER_PASSPHRASE"  # noqa: S105 - the name of the variable
+SHORTEST: Final = 12
+"""Characters of a new passphrase. Whoever gets the file may try as often as the machine can."""
+
 LONG_WORK: Final = 8 * 1024 * 1024
 """Bytes from which a progress bar is worth its line."""
 
@@ -40,6 +43,8 @@ def passphrase(of: Path, *, new: bool = False) -> str:
         )
     if not given:
         raise InputRefused("an empty passphrase protects nothing")
+    if new and len(given) < SHORTEST:
+        raise InputRefused(f"a new passphrase has {SHORTEST} characters or more: four words are easy to remember")
     return given
 
 

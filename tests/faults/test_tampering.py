@@ -38,8 +38,8 @@ from crypto.checkpoint import parse_checkpoint, parse_receipt
 from crypto.errors import ProofRefused
 from crypto.merkle import verify_inclusion
 from handover.accesslog import SERVICE, Did, record
-from handover.admin import doctor
 from handover.client import ServiceRefused
+from handover.doctor import doctor
 from tests.conftest import Databases
 from tests.faults import owner
 from tests.faults.finders import (
@@ -259,9 +259,9 @@ def test_a_board_of_which_entries_are_missing_gets_and_gives_nothing_until_they_
         for _ in range(2):
             assert gate(house, VO, scene.transfer) == "LEDGER_INTEGRITY"
             assert (start(house) or "").startswith("entries_missing po-noord")
-        findings = {finding.what: finding for finding in doctor(house.parts)}
-        assert not findings["every board's entries are there"].well
-        assert "entries of po-noord were taken out" in findings["every board's entries are there"].advice
+        [finding] = (each for each in doctor(house.parts) if each.what == "every board's entries are there")
+        assert finding.state == "NOT"
+        assert "entries of po-noord were taken out" in finding.said
         owner.carry_out(house.main, lambda connection: connection.execute(insert(rows), kept))
         assert gate(house, VO, scene.transfer) is None
         assert start(house) is None

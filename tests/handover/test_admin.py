@@ -1,5 +1,6 @@
 """The operator's work: making a service, looking at it, sweeping it."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,11 +10,13 @@ from click.testing import CliRunner
 from consent.db import reading
 from consent.errors import DatabaseUnreachable
 from crypto.keys import SignKey
-from handover.admin import TRUST, doctor, init
+from handover.admin import TRUST, init
+from handover.backup import CONFIRMED, backup, confirm, parse_manifest
 from handover.blobs import made_before, new_name
 from handover.cli import main
+from handover.doctor import Finding, doctor
 from handover.errors import SettingsRefused
-from handover.parts import assemble
+from handover.parts import Parts, assemble
 from handover.trust import read_trust
 from tests.region import now
 
@@ -31,7 +34,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_service_is_made_from_nothing_and_is_well(home: Path) -> None:
     settings = init(home, ORIGIN, "overdracht.test", ROOT)
     parts = assemble(settings)
-    assert [finding.what for finding in doctor(parts) if not finding.well] == []
+    assert [finding.what for finding in doctor(parts) if finding.state == "NOT"] == []
     assert [path.stat().st_mode & 0o077 for path in (home, home / "keys", home / "keys" / "log.key")] == [0, 0, 0]
     trust = read_trust(home / TRUST)
     assert trust.root == ROOT
@@ -62,7 +65,58 @@ def test_the_doctor_names_what_others_may_read(home: Path) -> None:
     settings = init(home, ORIGIN, "overdracht.test", ROOT)
     home.chmod(0o755)
     parts = assemble(settings)
-    assert f"{home.name} is private" in [finding.what for finding in doctor(parts) if not finding.well]
+    assert Finding(f"{home.name} is private", "NOT", f"chmod go-rwx {home}") in doctor(parts)
+    parts.close()
+
+
+def states(parts: Parts, **changed: object) -> dict[str, str]:
+    """Give what the doctor says of a service with other settings."""
+    parts = replace(parts, settings=replace(parts.settings, **changed))  # type: ignore[arg-type]
+    return {finding.what: finding.state for finding in doctor(parts) if "private" not in finding.what}
+
+
+INSIDE, OWN = "the folder of keys isn't inside a database's", "the folder of keys isn't a database's"
+APART, SECOND = "main database and key store are in two places", "there is a second place"
+NEWEST = "newest confirmed backup"
+HERE = "postgresql+psycopg://me@one.test"
+
+
+@pytest.mark.parametrize(
+    ("changed", "wrong"),
+    [
+        ({}, {INSIDE: "warn", APART: "warn", SECOND: "warn"}),
+        ({"second": "/mnt/second", "keys": "keys"}, {APART: "warn", OWN: "NOT"}),
+        ({"second": "s3://a/b", "keystore_url": "sqlite:////else/k.sqlite"}, {INSIDE: "warn"}),
+        ({"database_url": f"{HERE}/a", "keystore_url": f"{HERE}/b"}, {APART: "warn", SECOND: "warn"}),
+        ({"database_url": f"{HERE}/a", "keystore_url": f"{HERE}:5432/b"}, {APART: "warn", SECOND: "warn"}),
+        ({"database_url": f"{HERE}/a", "keystore_url": f"{HERE}:5433/b"}, {SECOND: "warn"}),
+        ({"database_url": f"{HERE}/a", "keystore_url": "postgresql://two.test/a"}, {SECOND: "warn"}),
+        (
+            {"database_url": "postgresql:///a?host=/run", "keystore_url": "postgresql:///b?host=/run"},
+            {APART: "warn", SECOND: "warn"},
+        ),
+    ],
+    ids=str,
+)
+def test_the_doctor_says_what_stands_in_one_place(home: Path, changed: dict[str, str], wrong: dict[str, str]) -> None:
+    """K5: nobody should get databases and keys in one."""
+    parts = assemble(init(home, ORIGIN, "overdracht.test", ROOT))
+    keys = {"keys": home / "keys"} if "keys" in changed else {}
+    if keys:
+        changed = changed | {"database_url": f"sqlite:///{home}/keys/m", "keystore_url": f"sqlite:///{home}/keys/k"}
+    said = states(parts, **changed | keys)
+    assert {what: state for what, state in said.items() if state != "ok"} == wrong | {NEWEST: "warn"}
+    parts.close()
+
+
+def test_the_doctor_names_the_newest_confirmed_backup_and_warns_after_two_days(home: Path) -> None:
+    parts = assemble(init(home, ORIGIN, "overdracht.test", ROOT))
+    assert [each.said[:5] for each in doctor(parts) if each.what == NEWEST] == ["none:"]
+    confirm(parts, [path.read_bytes() for path in backup(parts, home / "backups")])
+    taken_at = parse_manifest((home / CONFIRMED).read_bytes()).taken_at
+    for age, state in ((timedelta(days=2, microseconds=-1), "ok"), (timedelta(days=2), "warn")):
+        late = replace(parts, clock=lambda age=age: taken_at + age)  # type: ignore[misc]
+        assert Finding(NEWEST, state, f"{taken_at:%Y-%m-%d %H:%M} UTC") in doctor(late)  # type: ignore[arg-type]
     parts.close()
 
 

@@ -267,6 +267,18 @@ def test_an_end_that_a_crash_left_unsaid_is_said_once(lite: Story) -> None:
     assert [entry.terms for entry in entries(lite, Did.EPOCH_ENDED)] == [{"epoch": 1}]
 
 
+def test_no_certificate_is_given_before_the_end_of_an_epoch_nor_of_one_whose_turn_was_lost(lite: Story) -> None:
+    parts = lite.region.parts
+    with pytest.raises(CertificateRefused, match="key of epoch 1 isn't destroyed: `handover admin sweep` ends"):
+        certify(parts, 1, "po-noord")
+    parts.keystore.rotate()  # as a restore does that puts the key store back, and not the entry
+    turn(parts)
+    with later(hours=1):
+        assert end(parts, parts.clock()) == (1,)
+    with pytest.raises(CertificateRefused, match="how far epoch 1 went was lost: of this epoch there is no"):
+        certify(parts, 1, "po-noord")
+
+
 def test_a_turn_that_a_crash_left_half_done_is_finished_and_said_once(lite: Story) -> None:
     """J3: said but not turned; turned but not wrapped again."""
     parts = lite.region.parts

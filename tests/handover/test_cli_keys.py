@@ -91,6 +91,19 @@ def test_what_cannot_be_is_refused_with_2_and_leaves_nothing(at: Desk, case: dic
     assert {path.name for path in at.folder.iterdir()} == before
 
 
+@pytest.mark.parametrize("words", [["identity", "--root", "--out", "x"], ["new", "--out", "x", "--public", "y"]])
+def test_a_new_key_takes_a_passphrase_of_twelve_characters(at: Desk, words: list[str]) -> None:
+    before = {path.name for path in at.folder.iterdir()}
+    for short in ("a", "elf tekens."):
+        ran = at.call("key", *words, passphrase=short)
+        assert (ran.code, ran.out) == (2, "")
+        assert "a new passphrase has 12 characters or more" in ran.err
+    assert {path.name for path in at.folder.iterdir()} == before
+    assert at.call("key", *words, passphrase="twaalf teken").code == 0
+    for name in {path.name for path in at.folder.iterdir()} - before:
+        at.path(name).unlink()
+
+
 def test_certificate_and_keys_are_published_each_at_its_own_address(at: Desk) -> None:
     with service() as running:
         ran = at.call("key", "publish", "cert", "s.pub", "--origin", running.origin)

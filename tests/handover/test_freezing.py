@@ -11,9 +11,10 @@ from crypto.checkpoint import Checkpoint, parse_checkpoint, print_checkpoint
 from crypto.cosignature import cosign
 from crypto.errors import CheckpointRefused
 from crypto.keys import SignKey
-from handover import admin, backup
+from handover import backup
 from handover.accesslog import Did
 from handover.app import create_app
+from handover.doctor import doctor
 from handover.errors import RequestRefused
 from handover.freezing import is_frozen, notice
 from handover.parts import assemble
@@ -141,7 +142,7 @@ def test_everything_that_releases_or_destroys_stands_still_while_it_is_frozen(li
     assert answer.get_json()["code"] == "FROZEN"
     assert lite.journal(Did.RELEASE)[-1].outcome == "FROZEN"
     assert expect(lite.region.http.get("/v1/health"), 200).get_json() == {"status": "frozen"}
-    assert "nothing is frozen" in [finding.what for finding in admin.doctor(parts) if not finding.well]
+    assert "nothing is frozen" in [finding.what for finding in doctor(parts) if finding.state == "NOT"]
     with pytest.raises(SweepStopped, match="frozen"):
         refuse_frozen(parts)
     with pytest.raises(backup.BackupRefused, match="frozen"):
