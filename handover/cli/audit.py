@@ -12,7 +12,7 @@ from handover.cli import printable
 from handover.cli.accountability import Moment
 from handover.cli.certificate import certificate
 from handover.cli.reading import read_identity
-from handover.cli.terminal import EXISTING, NEW, answer, as_json, progress
+from handover.cli.terminal import EXISTING, NEW, InputRefused, answer, as_json, progress
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -45,6 +45,9 @@ _TOUCHED = {
     "pupils": "pupils of this board (eigen leerlingen)",
     "transfers": "files of other boards' pupils, by transfer (dossiers van anderen)",
 }
+_OWN = ("the checkpoint kept elsewhere", "the service's own checkpoint of just now")
+"""What the verifier calls a checkpoint that is given, and what it is here."""
+
 _LOOKED = ("pupil", "pupil_number", "person", "school", "section", "ground", "outcome", "kind", "since", "until")
 
 
@@ -129,6 +132,8 @@ def export(client: "ExaminerClient", /, out: Path, as_csv: bool, root: Path | No
     from crypto.files import new_file
     from handover.trust import JOURNAL, read_trust
 
+    if out.suffix.lower() == ".csv" and not as_csv:
+        raise InputRefused(f"{out.name}: add --csv for a table, or give it another name")
     form = "csv" if as_csv else "jsonl"
     trust = None if root is None or as_csv else read_trust(root)
     note = b"" if trust is None else client.journal_checkpoint()  # first: what it stands for has to be in the export
@@ -142,9 +147,9 @@ def export(client: "ExaminerClient", /, out: Path, as_csv: bool, root: Path | No
         return
     trust.verify(note, JOURNAL)
     report = verify_export(out, trust.log(JOURNAL)[1], note)
-    findings = [str(finding) for finding in report.findings]
-    told |= {"verified": bool(report), "board": report.board, "checked": report.checked, "findings": findings}
-    lines += [f"side of board {report.board}", *report.checked, *(f"NOT  {finding}" for finding in findings)]
+    checked, findings = ([str(each).replace(*_OWN) for each in said] for said in (report.checked, report.findings))
+    told |= {"verified": bool(report), "board": report.board, "checked": checked, "findings": findings}
+    lines += [f"side of board {report.board}", *checked, *(f"NOT  {finding}" for finding in findings)]
     answer(told, "\n".join(map(printable, lines)), as_json=as_json)
     if not report:
         raise click.exceptions.Exit(2)

@@ -4,7 +4,16 @@ from pathlib import Path
 
 import click
 
+from handover.cli.reading import KEYS_LIMIT, read_bytes
 from handover.cli.terminal import EXISTING, NEW, answer, as_json
+
+_LACKING = {
+    (True, True): "Without --key and --checkpoint this says only: consistent with itself.",
+    (True, False): "Without --key this can't tell who signed the checkpoints.",
+    (False, True): "Without --checkpoint this can't tell whether others were shown another log.",
+}
+"""What a verification can't say, by whether the key and the checkpoint are lacking."""
+_OLDER = "This export is older than the checkpoint, or its end is missing: take a new one, and verify that."
 
 
 @click.group()
@@ -55,7 +64,7 @@ def verify(
     """
     from consent.verify import verify_export
 
-    kept = None if checkpoint is None else checkpoint.read_bytes()
+    kept = None if checkpoint is None else read_bytes(checkpoint, KEYS_LIMIT)
     witnessed = [] if witness is None else [_witnessed(kept, witness)]
     report = verify_export(export_file, None if key is None else _journal_key(key), kept, hashes_only=hashes_only)
     told: dict[str, object] = {
@@ -67,8 +76,9 @@ def verify(
         "findings": [str(finding) for finding in report.findings],
     }
     lines = [*report.checked, *witnessed, *(f"NOT  {finding}" for finding in report.findings)]
-    if key is None or checkpoint is None:
-        lines.append("Without --key and --checkpoint this says only: consistent with itself.")
+    lines += [_LACKING[key is None, kept is None]] if key is None or kept is None else []
+    if kept is not None and _ends_before(report.size, kept):
+        lines.append(_OLDER)
     answer(told, "\n".join(lines), as_json=as_json)
     if not report:
         raise click.exceptions.Exit(2)
@@ -85,11 +95,9 @@ def receipt(file: Path, key: Path, as_json: bool) -> None:
 
     FILE is one of `receipts/` as `handover fetch` keeps them, or a bare tlog-proof. Ends with 2 where it doesn't hold.
     """
-    from handover.receipts import LIMIT, ReceiptRefused, verify_shown
+    from handover.receipts import LIMIT, verify_shown
 
-    if file.stat().st_size > LIMIT:
-        raise ReceiptRefused(f"longer than {LIMIT} bytes")
-    shown = verify_shown(file.read_bytes(), dict(_journal_keys(key)))
+    shown = verify_shown(read_bytes(file, LIMIT), dict(_journal_keys(key)))
     checkpoint = shown.checkpoint
     told: dict[str, object] = {
         "origin": checkpoint.origin,
@@ -106,6 +114,17 @@ def receipt(file: Path, key: Path, as_json: bool) -> None:
         released = ", ".join(shown.sections)
         lines.append(f"it is the release of {released} of transfer {shown.transfer}, bundle {shown.bundle}")
     answer(told, "\n".join(lines), as_json=as_json)
+
+
+def _ends_before(size: int, note: bytes) -> bool:
+    """Tell whether a log of this size ends before a checkpoint, which a finding speaks of where it can't be read."""
+    from crypto.checkpoint import read_note
+    from crypto.errors import CheckpointRefused
+
+    try:
+        return size < read_note(note)[0].size
+    except CheckpointRefused:
+        return False
 
 
 def _witnessed(note: bytes | None, line: str) -> str:
@@ -131,7 +150,7 @@ def _journal_keys(path: Path) -> list[tuple[str, bytes]]:
 
     from crypto.checkpoint import parse_verifier
 
-    lines = path.read_text("utf-8").splitlines()
+    lines = read_bytes(path, KEYS_LIMIT).decode("utf-8", "replace").splitlines()
     found = [parse_verifier(line) for line in lines if re.search(r"/journal(-[0-9]+)?\+", line)]
     if not found:
         raise click.UsageError(f"{path.name} holds no key of a journal.")

@@ -150,6 +150,8 @@ def test_an_export_is_verified_as_soon_as_it_is_there(office: Office) -> None:
     told = office.call("export", "again.zst")
     assert f"side of board {BOARD}" in told.out
     assert "NOT" not in told.out
+    assert "entries against the service's own checkpoint of just now" in told.out
+    assert "kept elsewhere" not in told.out
     assert office.call("export", "own.zst").code == 2, "nothing is overwritten"
 
 
@@ -160,6 +162,12 @@ def test_an_export_without_a_trust_file_says_that_it_was_not_verified(office: Of
     assert (table.code, table.out.splitlines()[-1]) == (0, "NOT VERIFIED: a table proves nothing.")
     rows = list(csv.reader(io.StringIO(office.desk.path("own.csv").read_text("utf-8-sig"), newline="")))
     assert rows[0] == list(COLUMNS)
+
+
+def test_an_export_is_no_table_by_its_name_alone(office: Office) -> None:
+    ran = office.call("export", "table.CSV")
+    assert (ran.code, ran.err) == (2, "handover: table.CSV: add --csv for a table, or give it another name\n")
+    assert not office.desk.path("table.CSV").exists()
 
 
 def elsewhere(folder: Path, *words: str | Path) -> subprocess.CompletedProcess[str]:
@@ -186,6 +194,7 @@ def test_an_export_is_verified_on_another_machine_and_not_after_a_character_was_
         ran = elsewhere(tmp_path, "journal", "verify", export, *against)
         assert (ran.returncode, ran.stderr) == (0, "")
         assert "NOT" not in ran.stdout
+        assert "Without" not in ran.stdout
     place, data = file.read_bytes().rindex(b"s-1"), bytearray(file.read_bytes())
     data[place] ^= 1
     file.write_bytes(data)
@@ -193,6 +202,39 @@ def test_an_export_is_verified_on_another_machine_and_not_after_a_character_was_
     named = json.loads(data.splitlines()[bytes(data[:place]).count(b"\n")])["n"]
     assert ran.returncode == 2
     assert f"NOT  entry {named}:" in ran.stdout
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ((), "Without --key and --checkpoint this says only: consistent with itself."),
+        (("--key", "trust"), "Without --checkpoint this can't tell whether others were shown another log."),
+        (("--checkpoint", "kept"), "Without --key this can't tell who signed the checkpoints."),
+    ],
+    ids=["neither", "key", "checkpoint"],
+)
+def test_a_verification_names_what_it_lacks(office: Office, given: tuple[str, ...], says: str) -> None:
+    file = office.desk.path(f"lacking-{len(given)}-{''.join(given)[2:5]}.zst")
+    assert office.call("export", file).code == 0
+    lines = ZstdDecompressor().stream_reader(file.read_bytes()).read().splitlines()
+    office.desk.path("kept").write_bytes(json.loads(lines[-1])["checkpoint"].encode())
+    shutil.copy(office.live.folder / "trust", office.desk.path("trust"))
+    ran = office.desk.call("journal", "verify", file, *given)
+    assert (ran.code, ran.out.splitlines()[-1]) == (0, says)
+
+
+def test_an_export_from_before_a_checkpoint_is_called_older_and_not_altered(office: Office) -> None:
+    assert office.call("export", "older.zst").code == 0
+    assert office.call("export", "newer.zst").code == 0
+    lines = ZstdDecompressor().stream_reader(office.desk.path("newer.zst").read_bytes()).read().splitlines()
+    office.desk.path("newer").write_bytes(json.loads(lines[-1])["checkpoint"].encode())
+    ran = office.desk.call(
+        "journal", "verify", "older.zst", "--checkpoint", "newer", "--key", office.live.folder / "trust"
+    )
+    said = "This export is older than the checkpoint, or its end is missing: take a new one, and verify that."
+    assert (ran.code, ran.out.splitlines()[-1]) == (2, said)
+    office.desk.path("newer").write_bytes(b"no note")
+    assert said not in office.desk.call("journal", "verify", "older.zst", "--checkpoint", "newer").out
 
 
 def test_a_breach_report_names_what_was_touched(office: Office) -> None:
