@@ -205,6 +205,9 @@ def test_several_pupils_events_are_read_at_once(quick):
         "whole": quick.history("whole"),
         "new": History((), 0),
     }
+    with reading(quick.databases.main) as session:
+        quick.ledger.history(session, PUPIL)
+        assert quick.ledger.histories(session, (PUPIL, "whole")).keys() == {PUPIL, "whole"}
 
 
 def tagged(desk, index, tag):
