@@ -80,7 +80,7 @@ def verify_export(
         tree = Tree(((0, head.origin), *head.later), public_key, findings)
         if checkpoint is not None:
             tree.expect(checkpoint)
-        side = None if hashes_only else _Side(head, findings)
+        side = None if hashes_only else _Side(head, findings, {first for first, _ in head.later})
         reading = _Reading(tree, side, head.board is not None)
         try:
             reading.read(lines)
@@ -118,15 +118,17 @@ class _Reading:
             except ValueError:
                 leaf = b""
             hashed = sha256(b"\x00" + leaf).digest()
-            if leaf and line.startswith(_HEAD % (hexlify(hashed), hexlify(leaf), index)) and line[-1] == _NEWLINE:
+            head = _HEAD % (hexlify(hashed), hexlify(leaf), index)
+            entry = leaf and line.startswith(head) and line[-1] == _NEWLINE
+            if entry:
                 if side is not None:
                     side.entry(index, line, leaf)
                 hashes.append(hashed)
                 index += 1
-                if len(hashes) == TOGETHER:
-                    self._grow()
-            else:
-                self._grow()
+                if len(hashes) < TOGETHER:
+                    continue
+            self._grow()
+            if not entry:
                 self._other(line, leaf)
                 index = self.tree.size
 
@@ -160,10 +162,14 @@ class _Reading:
 
 @dataclass(slots=True)
 class _Side:
-    """What entries say, from (2) to (4): of the whole journal, or of what one board sees and hears."""
+    """What entries say, from (2) to (4): of the whole journal, or of what one board sees and hears.
+
+    `renamed` are the indices at which the log took another name.
+    """
 
     head: Head
     findings: Findings
+    renamed: set[int]
     erasures: Erasures = field(default_factory=Erasures)
     opened: int = 0
     heard: int = 0
@@ -181,7 +187,7 @@ class _Side:
         self.erasures.entry(read.wanted, read.there)
         for what in read.wrong:  # (2)
             self.findings.add(index, what)
-        if self.head.later and leaf[1] != ROLLBACK and self._renamed(index):
+        if index in self.renamed and leaf[1] != ROLLBACK:
             self.findings.add(index, "the log took another name here, and no entry was lost")
         for board, number in read.numbers.items():
             self._follow(index, board, number)
@@ -196,12 +202,9 @@ class _Side:
 
     def _follow(self, index: int, board: str, number: int) -> None:  # (4)
         last = self._numbers.get(board, 0)
-        if number != last + 1 and not (number > last and self._renamed(index)):
+        if number != last + 1 and not (number > last and index in self.renamed):
             self.findings.add(index, "a board's running number doesn't follow on the one before")
         self._numbers[board] = number
-
-    def _renamed(self, index: int) -> bool:
-        return index in [first for first, _ in self.head.later]
 
     def end(self) -> None:
         """Say what is missing at the end."""

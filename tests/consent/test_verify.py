@@ -647,6 +647,15 @@ def test_everything_that_a_board_hears_is_counted(path: Path) -> None:
     )
 
 
+def test_a_hash_that_is_not_its_leafs_is_named_in_a_boards_export_too(path: Path) -> None:
+    own = replace(SECOND, boards={"board-b": 1})
+    head, line, last = export(own, board="board-b")
+    assert found(path, [head, line[:9] + b"0" * 64 + line[73:], last]) == [
+        "entry 0: its leaf isn't what was hashed",
+        "entries 0 to 0 aren't all those that the checkpoint there was signed over",
+    ]
+
+
 def test_an_erasure_may_list_what_this_board_has_no_part_of(path: Path) -> None:
     lines = (Bare(), replace(HEARS, gone=("subject", "actor", "terms")).but(**EMPTY))
     assert found(path, export(*lines, erasure(0, 1), board="board-b"))[0] == f"entry 2: {FORM}"
