@@ -9,11 +9,15 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+from hypothesis import settings
 from sqlalchemy import Engine, create_engine, make_url
 
 import migrations
 from consent.db import open_engine
 from tests.canary import found_in, pytest_runtest_teardown, temporary_files  # noqa: F401 - a hook and a fixture
+
+settings.register_profile("house", deadline=None)  # a busy machine is no finding
+settings.load_profile("house")
 
 KINDS = ("sqlite", "postgresql")
 WHICH: tuple[migrations.Which, ...] = get_args(migrations.Which)
