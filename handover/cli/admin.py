@@ -41,7 +41,7 @@ admin.add_command(breach)
 def init(
     origin: str, log_name: str, root: Path, certificate: Path | None, policy: Path | None, *, as_json: bool
 ) -> None:
-    """Make a service in HANDOVER_HOME: keys, databases, an empty journal.
+    """Make a service in HANDOVER_HOME, or else in ./overdracht-data: keys, databases, an empty journal.
 
     There is no default policy: a board has chosen one when its signed statement is in the journal.
     """
