@@ -75,13 +75,14 @@ class Row:
 class Log:
     """A pupil's entries, in order, with what is looked up beside them. `schools` names each school's board.
 
-    `hidden` are the indices of what the visitor isn't shown.
+    `hidden` are the indices of what the visitor isn't shown. `to_pupil` tells that the pupil itself reads it.
     """
 
     entries: Sequence[Opened]
     schools: Mapping[str, str]
     boards: Mapping[str, str]
     hidden: frozenset[int] = frozenset()
+    to_pupil: bool = False
     _by_index: dict[int, Opened] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -100,23 +101,33 @@ class Log:
         elif entry.outcome == "granted":
             yield from self._released(entry)
         else:
-            said = sentences.REFUSED + sentences.refusal_said(entry.outcome)
+            said = sentences.REFUSED + self._why_not(entry)
             yield self._row(entry, "refused", said, outcome="refused", purpose=_text(entry, "purpose"))
 
     def _row(self, entry: Opened, kind: str, said: Said, **more: Any) -> Row:
         sections = more.pop("sections", entry.sections)
-        words = {"who": self._who(entry), "sections": sentences.sections_said(sections)}
+        words = {"sections": sentences.sections_said(sections)} | more.pop("words", {})
+        if self.to_pupil:
+            said, words = said.to_the_pupil(), {name: one.to_the_pupil() for name, one in words.items()}
         role = entry.actor.details.get("role") if entry.actor else None
         return Row(
             index=entry.index,
             at=entry.recorded_at,
             kind=kind,
-            said=said.filled(**words | more.pop("words", {})),
+            said=said.filled(who=self._who(entry), **words),
             school=entry.school,
             role=str(role) if role in sentences.ROLES else None,
             sections=sections,
             **more,
         )
+
+    def _why_not(self, entry: Opened) -> Said:
+        """Say why a request was refused; of what the transfer never asked, that it is no part of it."""
+        opened = (one for one in self.entries if one.type == Did.TRANSFER_OPENED)
+        asked = {name for one in opened if one.terms["transfer"] == entry.terms["transfer"] for name in one.sections}
+        if asked and asked.isdisjoint(entry.sections):
+            return sentences.NOT_PART
+        return sentences.refusal_said(entry.outcome)
 
     def _line(self, entry: Opened) -> Said:
         if entry.outcome not in _DONE:
@@ -268,7 +279,8 @@ def read(parts: Parts, session: Session, visitor: Visitor) -> Log:
     examined = {str(entry.actor.details.get("board")) for entry in entries if entry.actor}
     boards = session.execute(select(Board.code, Board.name).where(Board.code.in_(examined)))
     of_schools, of_boards = ({code: name for code, name in found} for found in (schools, boards))  # noqa: C416
-    return Log(entries, of_schools, of_boards, others_own(entries, visitor.person))
+    hidden = others_own(entries, visitor.person)
+    return Log(entries, of_schools, of_boards, hidden, to_pupil=visitor.role is Role.PUPIL)
 
 
 def print_row(row: Row, log: Log) -> Answer:

@@ -38,6 +38,9 @@ MANY_WITHIN: Final = timedelta(hours=1)
 REFUSALS: Final = 5
 ATTEMPTS: Final = 3
 DAY: Final = timedelta(days=1)
+AT_ONCE: Final = timedelta(minutes=1)
+"""What one person asks of one transfer, section by section, each within this of the one before, is asked once."""
+
 OPENS, CLOSES = time(7), time(19)
 SATURDAY: Final = 5
 SUMMER: Final = ((7, 20), (8, 10))
@@ -224,11 +227,40 @@ class _Crowd:
             window.clear()
 
 
+@dataclass(slots=True)
+class _Once:
+    """Shows a finder one entry of each request: a file is asked for section by section, and each is an entry.
+
+    The newest entry stands for all. A section that is asked for again begins another request.
+    """
+
+    wanted: Callable[[Found], bool]
+    finder: Finder
+    under_way: dict[tuple[str | None, str], tuple[datetime, frozenset[str]]] = field(default_factory=dict)
+
+    def __call__(self, found: Found, at: datetime) -> Iterator[Hit]:
+        if not self.wanted(found):
+            return
+        of = _person(found), str((found.terms or {}).get("transfer"))
+        while self.under_way and next(iter(self.under_way.values()))[0] - at > AT_ONCE:  # oldest look first
+            del self.under_way[next(iter(self.under_way))]
+        _, asked = self.under_way.pop(of, (at, frozenset()))
+        sections = frozenset(found.sections)
+        begins = not asked or not asked.isdisjoint(sections)
+        self.under_way[of] = at, sections if begins else asked | sections
+        if begins:
+            yield from self.finder(found, at)
+
+
+def _refused(found: Found) -> bool:
+    return _is_release(found, granted=False)
+
+
 def _outside_hours(found: Found, at: datetime) -> Iterator[Hit]:
     local = at.astimezone(AMSTERDAM)
     closed = not OPENS <= local.time() < CLOSES or local.weekday() >= SATURDAY
     holiday = SUMMER[0] <= (local.month, local.day) <= SUMMER[1]
-    if _is_release(found) and (closed or holiday):
+    if closed or holiday:
         yield from _alone(found, at)
 
 
@@ -295,7 +327,7 @@ class _Flagged:
 
     def __call__(self, found: Found, at: datetime) -> Iterator[Hit]:
         pupil = found.opened.pupil if found.opened else None
-        if pupil is not None and _is_release(found) and self._is_flagged(pupil):
+        if pupil is not None and self._is_flagged(pupil):
             yield from _alone(found, at)
 
     def _is_flagged(self, pupil: str) -> bool:
@@ -352,10 +384,10 @@ class _NewKeys:
 
 FINDERS: Final[dict[str, Callable[[Parts], Finder]]] = {
     "many_dossiers": lambda _: _Crowd(lambda f: _is_release(f, granted=True), MANY, MANY_WITHIN, distinct=True),
-    "outside_hours": lambda _: _outside_hours,
+    "outside_hours": lambda _: _Once(_is_release, _outside_hours),
     "after_withdrawal": _AfterWithdrawal,
-    "colleagues_child": _Flagged,
-    "repeated_refusals": lambda _: _Crowd(lambda f: _is_release(f, granted=False), REFUSALS, DAY),
+    "colleagues_child": lambda parts: _Once(_is_release, _Flagged(parts)),
+    "repeated_refusals": lambda _: _Once(_refused, _Crowd(_refused, REFUSALS, DAY)),
     "attempts": lambda _: _Crowd(lambda f: f.type == int(Did.ATTEMPT), ATTEMPTS, DAY),
     "emergency": lambda _: _emergency,
     "paper": lambda _: _paper,

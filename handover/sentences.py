@@ -14,9 +14,17 @@ from consent.guardians import AMSTERDAM
 from consent.reasons import Reason, allows
 from consent.terms import Ground, Purpose, Section
 from handover.accesslog import Did
+from handover.letters import to_the_pupil
 from handover.notices import PURPOSES, SECTIONS, date_in_words
 from handover.retention import Kept
 from handover.roles import Role
+
+_EN_TO_THE_PUPIL: Final = (
+    ("your child's", "your"),
+    ("your child has", "you have"),
+    ("the child has", "you have"),
+    ("your child", "you"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +38,13 @@ class Said:
         """Fill the places in braces, each with the words of its language."""
         nl = self.nl.format(**{name: said.nl for name, said in words.items()})
         return Said(nl, self.en.format(**{name: said.en for name, said in words.items()}))
+
+    def to_the_pupil(self) -> "Said":
+        """Turn what is said to a parent into what is said to the child itself."""
+        en = self.en
+        for parents, own in _EN_TO_THE_PUPIL:
+            en = en.replace(parents, own)
+        return Said(to_the_pupil(self.nl), en)
 
     def __add__(self, other: "Said") -> "Said":
         return Said(f"{self.nl} {other.nl}", f"{self.en} {other.en}")
@@ -150,6 +165,9 @@ EN_REASONS: Final[dict[Reason, str]] = {
     Reason.NOTICE_STALE: "The explanation has changed. Therefore we ask for a new answer.",
     Reason.NO_GRANT: "Nobody had given consent yet.",
 }
+
+NOT_PART: Final = Said("Dit hoort niet bij deze overstap.", "This isn't part of this transfer.")
+"""Why a request was refused for what the transfer never asked."""
 
 OTHERWISE: Final = Said("Het kon toen niet veilig.", "It couldn't be done safely then.")
 

@@ -7,13 +7,13 @@ from typing import Final
 
 from consent.events import Event
 from consent.terms import Ground
-from handover.retention import TABLE, HeldBy, Kept, due, held_back
+from handover.retention import HeldBy, Kept, due, held_back
 from handover.sentences import Said
 
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """One reason not to erase yet. `until` is None where its end isn't a date."""
+    """One reason not to erase yet, with its source as a family reads it. `until` is None where its end isn't a date."""
 
     kind: str
     said: Said
@@ -44,21 +44,22 @@ HELD: Final[dict[HeldBy, tuple[Said, str]]] = {
             "Er loopt nog iets, zoals een klacht of een rechtszaak. Daar zijn de gegevens voor nodig.",
             "Something still runs, such as a complaint or a court case. The data are needed for it.",
         ),
-        "AVG art. 17(3)(e)",
+        "AVG art. 17 lid 3 onder e",
     ),
     HeldBy.RESTRICTION: (
         Said(
             "Iemand heeft de gegevens laten stilzetten. Zolang mag de school ze niet wissen.",
             "Somebody had the data frozen. So long the school may not erase them.",
         ),
-        "AVG art. 18(2)",
+        "AVG art. 18 lid 2",
     ),
     HeldBy.OBJECTION: (
         Said("Er is bezwaar gemaakt. Daar moet eerst over beslist zijn.", "An objection must be decided first."),
-        "AVG art. 17(3)(e), 21",
+        "AVG art. 17 lid 3 onder e, art. 21",
     ),
 }
-STATUTORY: Final = "AVG art. 17(3)(b); WPO art. 42, WEC art. 43, WVO 103b's successor"
+PROOF: Final = "AVG art. 17 lid 3 onder e, art. 5 lid 2 en art. 7 lid 1; BW art. 3:310"
+STATUTORY: Final = "AVG art. 17 lid 3 onder b; WPO art. 42, WEC art. 43, voor het vo de opvolger van WVO art. 103b"
 
 
 def stops(known: Sequence[Event], transfers: Iterable[Sent], now: datetime) -> tuple[Stop, ...]:
@@ -67,7 +68,7 @@ def stops(known: Sequence[Event], transfers: Iterable[Sent], now: datetime) -> t
     found = []
     releases = [one.released_at for one in sent if one.released_at is not None]
     if releases and (until := due(Kept.RELEASED_PUPIL, max(releases))) > now:
-        found.append(Stop("evidence", EVIDENCE, TABLE[Kept.RELEASED_PUPIL].basis, until))
+        found.append(Stop("evidence", EVIDENCE, PROOF, until))
     if any(one.under_way and Ground.STATUTORY in one.grounds for one in sent):
         found.append(Stop("duty", DUTY, STATUTORY, None))
     if (held := held_back(Kept.UNRELEASED_PUPIL, known, now)) in HELD:

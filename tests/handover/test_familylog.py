@@ -262,6 +262,38 @@ def test_what_has_no_sentence_of_its_own_is_still_shown(changed: dict[str, Any],
     assert [row.said.nl.startswith(str(says)) for row in rows] == ([] if says is None else [True])
 
 
+def test_the_pupil_itself_is_not_called_its_parents_child() -> None:
+    registered = replace(ENTRY, type=Did.PUPIL_REGISTERED)
+    opened = replace(ENTRY, type=Did.TRANSFER_OPENED, sections=("views",), actor=None, school=None)
+    rows = familylog.Log([opened, registered], {"22BB00": "Uw kind"}, {}, to_pupil=True).rows()
+    assert [row.said.nl for row in rows] == [
+        "De mentor van school 22BB00 (Uw kind) heeft je bij Overdracht ingeschreven.",
+        "Een medewerker wil dit naar een andere school sturen: Je eigen verhaal.",
+    ]
+    assert rows[0].said.en == "The mentor of school 22BB00 (Uw kind) registered you with Overdracht."
+    tables = (sentences.LINES, sentences.LIFTED, sentences.GROUNDS, sentences.WITHHELD, sentences.WHY_DESTROYED)
+    said = [one for table in tables for one in table.values()]
+    said += [sentences.purpose_said(one) for one in Purpose] + [sentences.refusal_said(one.name) for one in Reason]
+    said.append(sentences.sections_said(Section))
+    for own in (one.to_the_pupil() for one in said):
+        assert {"kind", "u", "uw"}.isdisjoint(re.findall(r"\w+", own.nl.lower())), own.nl
+        assert "child" not in own.en
+
+
+def test_what_the_transfer_never_asked_is_refused_as_no_part_of_it() -> None:
+    """Not as something that was kept back: nobody was ever asked about it."""
+    terms = {"transfer": "t", "purpose": "placement"}
+    opened = replace(ENTRY, index=1, type=Did.TRANSFER_OPENED, sections=("okr", "lvs"), terms=terms)
+    other = replace(opened, index=2, sections=("views",), terms=terms | {"transfer": "t-2"})
+    asked = replace(ENTRY, type=Did.RELEASE, outcome="NO_GRANT", terms=terms)
+    asks = [replace(asked, index=index, sections=(name,)) for index, name in enumerate(("okr", "views"), 3)]
+    rows = familylog.Log([opened, other, *asks], {}, {}).rows()[:2]
+    assert [row.said.nl.split(". ", 1)[1] for row in rows] == [
+        "Dat mocht niet. Dit hoort niet bij deze overstap.",
+        "Dat mocht niet. Er is nog geen toestemming gegeven.",
+    ]
+
+
 def test_every_kind_of_entry_has_its_sentence_or_its_reason_to_have_none() -> None:
     known = set(sentences.LINES) | sentences.NOT_SHOWN | {Did.RELEASE}
     about_no_pupil = {Did.ATTEMPT, Did.BOARD_JOINED, Did.KEYS_PUBLISHED, Did.DPO_STATED, Did.BREACH_REPORTED}

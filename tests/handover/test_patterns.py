@@ -14,7 +14,7 @@ import handover
 from consent.entry import Actor
 from consent.events import Kind
 from consent.search import Found
-from consent.terms import Ground
+from consent.terms import Ground, Section
 from crypto.keyfile import KeyFile
 from handover.accesslog import Did
 from handover.parts import Examiner
@@ -26,7 +26,7 @@ from tests.region import now
 NOON: Final = datetime(2027, 6, 15, 10, tzinfo=UTC)
 """A Tuesday in term time, 12 o'clock in the Netherlands."""
 
-HOUR, DAY, INSTANT = timedelta(hours=1), timedelta(days=1), timedelta(microseconds=1)
+HOUR, DAY, MINUTE, INSTANT = timedelta(hours=1), timedelta(days=1), timedelta(minutes=1), timedelta(microseconds=1)
 FG: Final = Examiner("po-noord", "fg-1")
 
 
@@ -74,7 +74,14 @@ class Row:
     sizes: tuple[int, ...] = ()
 
 
+def sections_of_a_file(count: int, at: datetime = NOON, apart: timedelta = INSTANT, **changed: Any) -> list[Found]:
+    """So many sections that one person asks for, each as a question of its own."""
+    names = [str(section) for section in Section][:count]
+    return [entry(at + number * apart, sections=(name,), **changed) for number, name in enumerate(names)]
+
+
 REFUSED: Final[dict[str, Any]] = {"outcome": "NO_GRANT"}
+ASKED_AT_ONCE: Final = sections_of_a_file(2, **REFUSED)
 TABLE: Final = {
     "nine files in an hour": Row("many_dossiers", many(9, HOUR)),
     "ten files in an hour": Row("many_dossiers", many(10, HOUR), (10,)),
@@ -89,6 +96,25 @@ TABLE: Final = {
     "five refusals in more than a day": Row("repeated_refusals", many(5, DAY + INSTANT, **REFUSED)),
     "five refusals of one file": Row("repeated_refusals", [entry(**REFUSED)] * 5, (5,)),
     "four refusals and a release": Row("repeated_refusals", [*many(4, HOUR, **REFUSED), entry(NOON + HOUR)]),
+    "a file asked for in five sections": Row("repeated_refusals", sections_of_a_file(5, **REFUSED)),
+    "five times two sections": Row("repeated_refusals", [one for _ in range(5) for one in ASKED_AT_ONCE], (5,)),
+    "two sections of five files": Row(
+        "repeated_refusals",
+        [one for each in range(5) for one in sections_of_a_file(2, transfer=f"t{each}", **REFUSED)],
+        (5,),
+    ),
+    "a release between refusals": Row(
+        "repeated_refusals", [*sections_of_a_file(4, **REFUSED), entry(sections=("views",)), *many(3, HOUR, **REFUSED)]
+    ),
+    "a section a minute": Row("outside_hours", sections_of_a_file(4, NOON + 12 * HOUR, MINUTE), (1,)),
+    "a section each minute and more": Row(
+        "outside_hours", sections_of_a_file(4, NOON + 12 * HOUR, MINUTE + INSTANT), (1, 1, 1, 1)
+    ),
+    "two people at night": Row(
+        "outside_hours",
+        [entry(NOON + 12 * HOUR, sections=(name,), who=f"{VO}.s-{name}") for name in ("okr", "lvs")],
+        (1, 1),
+    ),
     "two attempts": Row("attempts", many(2, DAY, kind=Did.ATTEMPT)),
     "three attempts": Row("attempts", many(3, DAY, kind=Did.ATTEMPT), (3,)),
     "three attempts in more than a day": Row("attempts", many(3, DAY + INSTANT, kind=Did.ATTEMPT)),

@@ -373,7 +373,7 @@ def test_what_was_released_is_kept_as_evidence_and_the_answer_says_until_when(st
     today = now().astimezone(AMSTERDAM).date()
     assert stop["kind"] == "evidence"
     assert stop["until"][:4] == str(today.year + 5)
-    assert "art. 7(1)" in stop["basis"]
+    assert "art. 7 lid 1" in stop["basis"]
     refused = decides(case, told["request"], "granted", 409)
     assert refused["code"] == "ERASURE_STOPPED"
     assert refused["fields"].keys() == {"/stops/evidence"}
