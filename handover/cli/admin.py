@@ -29,10 +29,17 @@ admin.add_command(breach)
 
 @admin.command()
 @click.option(
-    "--origin", required=True, prompt="Address of the service (https://...)", help="What signatures count for."
+    "--origin",
+    required=True,
+    prompt="Address of the service (https://...)",
+    help="The address that schools use, and sign for.",
 )
 @click.option(
-    "--log", "log_name", required=True, prompt="Name of the logs (a host's name)", help="Never changes again."
+    "--log",
+    "log_name",
+    required=True,
+    prompt="Name of the logs (a host's name)",
+    help="Such as handover.example; never changes again.",
 )
 @click.option("--root", required=True, type=EXISTING, help="PUBFILE of the register's root.")
 @click.option("--certificate", type=EXISTING, help="Certificate of the first board that joins.")
