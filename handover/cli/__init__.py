@@ -75,6 +75,7 @@ class Commands(click.Group):
         module, _, attribute = COMMANDS[cmd_name][0].partition(":")
         command = getattr(importlib.import_module(module), attribute)
         assert isinstance(command, click.Command)
+        _show_variables(command)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -118,6 +119,15 @@ def lines_of(problem: Exception) -> Iterator[str]:
         yield "a database went away meanwhile: when it answers again, look how far this came"
     else:
         yield f"a fault in the program itself: {type(problem).__name__} at {_place(problem)}"
+
+
+def _show_variables(command: click.Command) -> None:
+    """Let the help of a command and of those under it name the variable that stands in for each option."""
+    for option in command.params:
+        if isinstance(option, click.Option) and option.envvar:
+            option.show_envvar = True
+    for under in command.commands.values() if isinstance(command, click.Group) else ():
+        _show_variables(under)
 
 
 def printable(text: str) -> str:

@@ -9,7 +9,7 @@ import click
 from consent.terms import Section
 from handover.cli import proposal
 from handover.cli.reading import CUSTODY_LIMIT, custody_in, read_object, school_code, section_names
-from handover.cli.school import Desk, at_desk, tell
+from handover.cli.school import SECTIONS, Desk, at_desk, tell
 from handover.cli.terminal import EXISTING, answer, as_json
 
 DAY = click.DateTime(["%Y-%m-%d"])
@@ -50,7 +50,7 @@ def state(desk: Desk, pupil: str, file: Path, second: str | None, as_json: bool)
 @click.argument("transfer_id", metavar="TRANSFER")
 @click.option("--court", required=True, metavar="CODE", help="Which court, by the code in its ECLI, such as RBMNE.")
 @click.option("--stands-for", "person", required=True, metavar="PERSON", help="The holder in whose place it decided.")
-@click.option("--sections", required=True, metavar="A,B", help="What it decided about.")
+@click.option("--sections", required=True, metavar="A,B", help=f"What it decided about. {SECTIONS}")
 @click.option("--decided-on", type=DAY, required=True, help="The day of the ruling.")
 @click.option("--until", type=DAY, help="The first day on which it no longer counts (UTC).")
 @click.option("--scan", type=EXISTING, required=True, help="Its scan. It stays here: only its hash is sent.")

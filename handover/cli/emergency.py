@@ -9,7 +9,7 @@ import click
 from consent.terms import EMERGENCY_LASTS, EmergencyGround, Section
 from handover.cli import proposal
 from handover.cli.reading import read_bytes, section_names
-from handover.cli.school import Desk, at_desk
+from handover.cli.school import SECTIONS, Desk, at_desk
 from handover.cli.terminal import EXISTING, InputRefused, answer, as_json
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def emergency() -> None:
 @emergency.command()
 @click.argument("transfer_id", metavar="TRANSFER")
 @click.option("--ground", type=click.Choice(list(map(str, EmergencyGround))), required=True, help="On which ground.")
-@click.option("--sections", required=True, metavar="A,B", help="What should go.")
+@click.option("--sections", required=True, metavar="A,B", help=f"What should go. {SECTIONS}")
 @click.option("--hours", type=click.IntRange(1, LONGEST), required=True, help="For how long.")
 @click.option("--reason", type=EXISTING, required=True, help="File with the reason, in your own words.")
 @as_json

@@ -1,5 +1,6 @@
 """`handover key`: make, certify and show keys. All but `get` and `publish` works offline."""
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -115,7 +116,7 @@ def show(file: Path, as_json: bool) -> None:
 @key.command()
 @click.option("--root", "root_file", type=EXISTING, required=True, help="The register's root key.")
 @click.option("--identity", "identity_file", type=EXISTING, required=True, help="Public key of the board's identity.")
-@click.option("--board", required=True, help="Code of the board.")
+@click.option("--board", required=True, help="Its code: small letters, digits and dashes, such as de-linde.")
 @click.option("--name", required=True, help="Name of the board.")
 @click.option("--school", "schools", multiple=True, required=True, help="A school that the board speaks for.")
 @click.option("--previous", type=EXISTING, help="The board's certificate before this one.")
@@ -132,10 +133,13 @@ def certify(
     as_json: bool,
 ) -> None:
     """Certify, as the register, that an identity speaks for a board and its schools."""
+    from crypto.encoding import BOARD
     from crypto.files import write_private
     from crypto.keyfile import parse_identity_public
     from handover.certifying import certify_board
 
+    if re.fullmatch(BOARD, board) is None:
+        raise InputRefused("--board: a code of 2 to 40 small letters, digits and dashes, such as de-linde")
     identity = parse_identity_public(read_bytes(identity_file, KEYS_LIMIT))
     if identity.kind != "identity":
         raise InputRefused(f"{identity_file.name}: not the key of a board")

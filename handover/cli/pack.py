@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from consent.terms import Purpose, Route
+from consent.terms import Purpose, Route, Section
 from handover.cli.reading import (
     attachment,
     read_dossier,
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("dossier", type=EXISTING)
 @click.option("--attach", multiple=True, metavar="[SECTION=]FILE", help="A file to seal too; to `reports` unless said.")
-@click.option("--sections", metavar="A,B", help="Pack only these sections; the others are sealed empty.")
+@click.option(
+    "--sections", metavar="A,B", help=f"Pack only these, of {', '.join(Section)}; the others are sealed empty."
+)
 @click.option("--transfer", default="", help="The transfer that the bundle is for, as the service named it.")
 @click.option("--purpose", type=click.Choice(list(map(str, Purpose))), help="What it is sent for.")
 @click.option("--route", type=click.Choice(list(map(str, Route))), help="From which kind of school to which.")

@@ -31,6 +31,7 @@ C = TypeVar("C", bound="Client")
 P = ParamSpec("P")
 R = TypeVar("R")
 
+SECTIONS = f"Of {', '.join(Section)}."
 
 @dataclass(frozen=True, slots=True)
 class Desk:
@@ -188,7 +189,7 @@ def group(desk: Desk, pupil_id: str, label: str | None, as_json: bool) -> None:
     "--route", type=click.Choice(list(map(str, Route))), required=True, help="From which kind of school to which."
 )
 @click.option("--purpose", type=click.Choice(list(map(str, Purpose))), required=True, help="What it is sent for.")
-@click.option("--sections", required=True, metavar="A,B", help="What is to be sent.")
+@click.option("--sections", required=True, metavar="A,B", help=f"What is to be sent. {SECTIONS}")
 @as_json
 @at_desk
 def new(desk: Desk, pupil_id: str, receiver: str, route: str, purpose: str, sections: str, as_json: bool) -> None:
@@ -242,7 +243,7 @@ def apply(desk: Desk, transfer_id: str, as_json: bool) -> None:
 
 @transfer.command("law")
 @click.argument("transfer_id", metavar="TRANSFER")
-@click.option("--sections", required=True, metavar="A,B", help="What the law lets go without consent.")
+@click.option("--sections", required=True, metavar="A,B", help=f"What the law lets go without consent. {SECTIONS}")
 @as_json
 @at_desk
 def law(desk: Desk, transfer_id: str, sections: str, as_json: bool) -> None:
@@ -280,7 +281,7 @@ def inbox(desk: Desk, as_json: bool) -> None:
 
 @click.command()
 @click.argument("transfer_id", metavar="TRANSFER")
-@click.option("--sections", metavar="A,B", help="Ask for these only; each is a question of its own.")
+@click.option("--sections", metavar="A,B", help=f"Ask for these only; each is a question of its own. {SECTIONS}")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="New folder for what is released.")
 @as_json
 @at_desk

@@ -13,7 +13,7 @@ from consent.terms import Collected
 from handover.cli import proposal
 from handover.cli.reading import read_bytes, section_names
 from handover.cli.rows import day
-from handover.cli.school import Desk, at_desk
+from handover.cli.school import SECTIONS, Desk, at_desk
 from handover.cli.terminal import EXISTING, NEW, InputRefused, answer, as_json
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def form(desk: Desk, transfer_id: str, out: Path, as_json: bool) -> None:
 @paper.command()
 @click.argument("transfer_id", metavar="TRANSFER")
 @click.argument("person")
-@click.option("--yes", default="", metavar="A,B", help="Sections with a yes.")
+@click.option("--yes", default="", metavar="A,B", help=f"Sections with a yes. {SECTIONS}")
 @click.option("--no", default="", metavar="A,B", help="Sections with a no.")
 @click.option("--form", "form_", type=EXISTING, required=True, help="The file whose words were signed.")
 @click.option("--scan", type=EXISTING, required=True, help="The scan. It stays here: only its hash is sent.")

@@ -5,12 +5,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
 import pytest
 
+from consent.terms import Section
 from crypto.checkpoint import print_verifier
 from crypto.encoding import b64
 from crypto.keyfile import PublicIdentity, print_identity_public
 from crypto.keys import SignKey
+from handover.api.schemas import NewPupil
+from handover.cli import main
 from handover.signing import print_checkpoint_header
 from tests.handover.logs import KEY, ORIGIN, LogOf
 from tests.handover.loopback import Answer, Asked, Service, as_json, problem, service
@@ -114,6 +118,13 @@ def test_a_command_asks_the_service_once_and_signed(
     assert asked.staff == '"s-1";role=administration'
 
 
+def test_who_invites_again_hears_that_an_earlier_code_ends(at: School) -> None:
+    at.service.answer = lambda asked: as_json({"person": "g-1", "expires_at": "2027-03-01T12:00:00Z"})
+    ran = at.call("transfer", "invite", "t-1", "g-1")
+    assert ran.code == 0
+    assert "got before for this transfer works no more" in ran.err
+
+
 def test_a_pupil_is_registered_from_a_file_and_not_from_options(at: School) -> None:
     pupil = {"number": "17", "first_name": "Quirijntje", "birth_date": "2014-03-02", "custody": CUSTODY}
     written(at.desk.path("p.json"), pupil)  # type: ignore[arg-type]
@@ -121,6 +132,42 @@ def test_a_pupil_is_registered_from_a_file_and_not_from_options(at: School) -> N
     at.service.answer = lambda asked: as_json({"pupil": "p-1", "persons": persons, "other": None})
     assert at.call("transfer", "pupil", "p.json").out == "p-1\npersons:\n  g-1  guardian\n"
     assert at.service.asked[0].json == pupil
+
+
+def test_the_help_shows_a_registration_that_the_service_takes(at: School) -> None:
+    shown = at.desk.call("transfer", "pupil", "--help").out
+    example = json.loads(shown[shown.index("{") : shown.rindex("}") + 1])
+    assert NewPupil().validate(example) == {}
+    written(at.desk.path("p.json"), example)
+    at.service.answer = lambda asked: as_json({"pupil": "p-1", "persons": []})
+    assert at.call("transfer", "pupil", "p.json").code == 0
+
+
+def options(command: click.Command = main) -> Iterator[click.Option]:
+    """Give the options of all commands."""
+    yield from (one for one in command.params if isinstance(one, click.Option))
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            under = command.get_command(context, name)
+            assert under is not None
+            yield from options(under)
+
+
+def test_the_help_and_the_readme_name_the_variable_that_stands_in_for_an_option() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    named = [option for option in options() if option.envvar]
+    assert {option.envvar for option in named} >= {"HANDOVER_ORIGIN", "HANDOVER_KEYFILE", "HANDOVER_STATE"}
+    assert [option.name for option in named if not option.show_envvar] == []
+    assert [option.envvar for option in named if f"`{option.envvar}`" not in readme] == []
+
+
+@pytest.mark.parametrize("name", ["transfer", "fetch", "pack", "emergency", "custody"])
+def test_an_option_that_takes_sections_says_which_there_are(name: str) -> None:
+    command = main.get_command(click.Context(main), name)  # type: ignore[attr-defined]
+    told = [str(option.help) for option in options(command) if option.name == "sections"]
+    assert told
+    assert [text for text in told if ", ".join(Section) not in text] == []
 
 
 @pytest.mark.parametrize(
