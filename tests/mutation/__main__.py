@@ -1,4 +1,4 @@
-"""`make mutants`: small changes to the gate, the encodings and the verifier, of which the tests must notice every one.
+"""`make mutants`: small changes to the gate, what it rests on, the encodings and the verifier. Tests must notice each.
 
 Prints each mutant that survived and a table of figures. What can't be noticed, since it changes nothing that anybody
 sees, stands in `equivalent.csv` with the reason.
