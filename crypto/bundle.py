@@ -79,14 +79,18 @@ def parse_items(data: bytes) -> tuple[Item, ...]:
 
 def _check_size(length: int, number: int) -> None:
     plain = plain_size(length)
-    padded = ciphertext_size(plain) == length and padded_size(max(plain - 8, 0), number) == plain
-    if not padded or length > (ITEM_LIMIT if number else ciphertext_size(INDEX_LIMIT)):
+    most = ITEM_LIMIT if number else ciphertext_size(INDEX_LIMIT)
+    if not (padme(plain) == plain >= _least(number) and ciphertext_size(plain) == length <= most):
         raise BundleMalformed("the items of a section: a size that no padded item has")
 
 
 def padded_size(size: int, number: int) -> int:
     """Give the size of an item's plaintext for `size` bytes of data: 8 for the length, the data, zeros up to PADME."""
-    return padme(max(8 + size, INDEX_LEAST if number == 0 else 0))
+    return padme(max(8 + size, _least(number)))
+
+
+def _least(number: int) -> int:
+    return 8 if number else INDEX_LEAST
 
 
 def ciphertext_size(plain: int) -> int:

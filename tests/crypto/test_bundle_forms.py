@@ -9,13 +9,16 @@ from typing import Any
 import pytest
 
 from crypto.bundle import (
+    INDEX_LEAST,
     INDEX_LIMIT,
+    ITEM_LIMIT,
     ITEMS_LIMIT,
     PART_LIMIT,
     Item,
     Reader,
     ciphertext_size,
     parse_items,
+    plain_size,
     print_items,
 )
 from crypto.encoding import b64, canon, padme
@@ -191,6 +194,11 @@ def test_a_hash_in_a_list_of_items_has_no_stray_bits() -> None:
         parse_items(TWO.replace(b'AAA"', b'AAB"'))
 
 
+def test_the_limits_are_those_of_the_specification() -> None:
+    assert (MANIFEST_LIMIT, PART_LIMIT, ITEMS_LIMIT) == (65_536, 262_144, 1024)
+    assert (INDEX_LEAST, INDEX_LIMIT, ITEM_LIMIT) == (16_384, 16_777_216, 1_099_511_627_776)
+
+
 def test_the_number_of_items_has_a_limit_d9() -> None:
     least = Item(16_472, bytes(32))
     document = Item(56 + 8 + 16, bytes(32))
@@ -206,6 +214,37 @@ def test_the_size_of_an_item_has_a_limit_d9() -> None:
         items[-1] = Item(ciphertext_size(padme(plain + (1 << 36) * number + 1)), bytes(32))
         with pytest.raises(BundleMalformed, match="a size that no padded item has"):
             parse_items(print_items(items))
+
+
+@pytest.mark.parametrize("length", [0, 1, 56, 71, *range(72, 80), 81, 56 + 9 + 16, 56 + 16_384 + 16])
+def test_a_length_that_no_padded_document_has_is_refused(length: int) -> None:
+    index, document = Item(16_472, bytes(32)), Item(80, bytes(32))
+    assert parse_items(print_items([index, document])) == (index, document)
+    with pytest.raises(BundleMalformed, match="a size that no padded item has"):
+        parse_items(print_items([index, Item(length, bytes(32))]))
+
+
+@pytest.mark.parametrize("length", [80, 16_456, 16_471, 16_473])
+def test_a_length_that_no_padded_index_has_is_refused(length: int) -> None:
+    with pytest.raises(BundleMalformed, match="a size that no padded item has"):
+        parse_items(print_items([Item(length, bytes(32))]))
+
+
+@pytest.mark.parametrize("plain", [0, 1, 8, 16_271, 16_272, 16_383, 16_384, 16_385, 32_767, 32_768, 1 << 40])
+def test_the_size_of_a_plaintext_follows_from_its_ciphertexts(plain: int) -> None:
+    assert plain_size(ciphertext_size(plain)) == plain
+
+
+class Halting(BytesIO):
+    """A stream that gives one byte first, and then all that it is asked for."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return super().read(1 if self.tell() == 0 else size)
+
+
+def test_a_reader_asks_a_stream_for_no_more_than_it_needs() -> None:
+    bundle = forged()
+    assert Reader(Halting(bundle.data)).manifest_bytes == Reader(BytesIO(bundle.data)).manifest_bytes
 
 
 def test_lengths_beyond_their_limits_are_refused_before_they_are_read_d9() -> None:
