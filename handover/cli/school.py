@@ -15,7 +15,7 @@ import click
 from consent.terms import Purpose, Route, Section
 from handover.cli.reading import CUSTODY_LIMIT, custody_in, read_keyfile, read_object, school_code, section_names
 from handover.cli.rows import of_receiver, of_sender
-from handover.cli.terminal import EXISTING, FOLDER, InputRefused, answer, as_json, progress
+from handover.cli.terminal import EXISTING, FOLDER, InputRefused, answer, as_json, progress, remark
 from handover.roles import Role
 
 if TYPE_CHECKING:
@@ -225,9 +225,10 @@ def cancel(desk: Desk, transfer_id: str, as_json: bool) -> None:
 @as_json
 @at_desk
 def invite(desk: Desk, transfer_id: str, person: str, as_json: bool) -> None:
-    """Invite somebody who may speak for the pupil. The link goes to that person alone."""
+    """Invite somebody who may speak for the pupil. The code goes to that person alone, and ends an earlier one."""
     with desk.client() as client:
         tell(client.invite(transfer_id, person), "person", as_json=as_json)
+    remark("A code that this person got before for this transfer works no more: only the newest mail's does.")
 
 
 @transfer.command("apply")

@@ -21,6 +21,8 @@ ROW = {
     "en": "The mentor of school 22BB00 received this.",
 }
 NOTICE = {
+    "transfer": "t-1",
+    "events": [REQUEST],
     "notice": {"sha256": "0" * 64, "text": "Lees dit eerst."},
     "sections": [
         {"section": "okr", "name": "Onderwijskundig rapport", "choice": True, "answer": None, "requirement": "consent"},
@@ -64,10 +66,10 @@ def home(tmp_path: Path) -> Iterator[Home]:
 
 COMMANDS = [
     (("withdraw", "--sections", "lvs,okr", "--destroy"),
-     {"withdrawal": {"sections": ["okr", "lvs"], "destroy_now": True}}, {"opened": ["okr", "lvs"]},
+     {"withdrawal": {"sections": ["okr", "lvs"], "destroy_now": True}}, {"events": [], "opened": ["okr", "lvs"]},
      "geopend: Onderwijskundig rapport (okr), Toetsen en cijfers (lvs)."),
     (("withdraw", "--sections", "okr"),
-     {"withdrawal": {"sections": ["okr"], "destroy_now": False}}, {"opened": []}, "geopend: niets."),
+     {"withdrawal": {"sections": ["okr"], "destroy_now": False}}, {"events": [], "opened": []}, "geopend: niets."),
     (("question",), {"question": {}}, NOTICE, f"Lees dit eerst.\n{STANDS}"),
     (("answer", "--yes", "okr,lvs", "--no", "reports"),
      {"question": {}, "answers": {"notice": "0" * 64, "answers": {"okr": "yes", "lvs": "yes", "reports": "no"}},
@@ -82,7 +84,7 @@ COMMANDS = [
     (("view", "words"), {"view": {"text": "Het advies klopt niet.", "travels": False, "done": False}},
      {"events": [REQUEST]}, "Vastgelegd. Het gaat niet mee naar de andere school."),
     (("object", "words", "--sections", "lvs,okr"),
-     {"objection": {"sections": ["okr", "lvs"], "reason": "Het advies klopt niet."}}, {"waits": ["okr"]},
+     {"objection": {"sections": ["okr", "lvs"], "reason": "Het advies klopt niet."}}, {"events": [], "waits": ["okr"]},
      "Het bezwaar is vastgelegd.\nDit blijft hier tot de school heeft beslist: Onderwijskundig rapport (okr)."),
     (("right", "erasure"), {"rights": {"right": "erasure"}},
      {"request": REQUEST, "due": "2027-04-01T22:00:00.000000Z", "answer": {"stops": [STOP]}},
