@@ -302,6 +302,18 @@ def test_entries_taken_out_again_are_missed_beside_the_first(lite: House) -> Non
     assert missing(lite) == {}
 
 
+def test_what_was_seen_to_be_missing_is_missed_until_all_of_it_is_back(lite: House) -> None:
+    """K1: putting back the newest row alone hides nothing."""
+    for _ in range(3):
+        lite.append(grant())
+    low, high = sorted(take_newest(lite, 1), key=lambda row: str(row["number"]))
+    assert missing(lite) == {"board-a": (2, 3)}
+    put_back(lite, [high])
+    assert missing(lite) == {"board-a": (2, 3)}
+    put_back(lite, [low])
+    assert missing(lite) == {}
+
+
 def test_one_boards_missing_entries_are_no_other_boards(lite: House) -> None:
     lite.append(grant())
     take_newest(lite, 0)
