@@ -22,11 +22,11 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
     """
     partial = partial_of(path)
     if os.path.lexists(path):
-        raise TargetExists("there is something with the name of the output already")
+        raise TargetExists(f"{path.name}: there is something of that name already")
     try:
         descriptor = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, PRIVATE_FILE)
     except FileExistsError:
-        raise TargetExists("an interrupted run left a .partial beside the output: remove it first") from None
+        raise TargetExists(f"{partial.name}: an interrupted run left this: remove it first") from None
     try:
         with open(descriptor, "w+b") as file:
             yield file

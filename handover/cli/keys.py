@@ -9,12 +9,13 @@ import click
 
 from handover.cli.dpo import dpo
 from handover.cli.policy import policy
-from handover.cli.reading import KEYS_LIMIT, read_bytes, read_identity, read_public, school_code
+from handover.cli.reading import KEYS_LIMIT, read_any_public, read_bytes, read_identity, read_public, school_code
 from handover.cli.recovery import officer, recovery, rotate
 from handover.cli.terminal import EXISTING, FOLDER, NEW, InputRefused, answer, as_json, passphrase, remark
 
 if TYPE_CHECKING:
     from crypto.keyfile import Kind as SingleKind
+    from crypto.keyfile import PublicFile
     from crypto.statements import Kind, State
     from handover.client import PublicClient
 
@@ -95,11 +96,22 @@ def new(
 @click.argument("file", type=EXISTING)
 @as_json
 def show(file: Path, as_json: bool) -> None:
-    """Show what a public or private key file says openly. Asks no passphrase."""
+    """Show what a public or private key file says openly, whosever key it is. Asks no passphrase."""
+    from crypto.keyfile import PublicFile, PublicIdentity
+
+    public = read_any_public(file)
+    if isinstance(public, PublicFile):
+        _show_school(public, as_json=as_json)
+        return
+    kind = public.kind if isinstance(public, PublicIdentity) else "officer"
+    told = {"type": kind, "fingerprint": public.fingerprint}
+    answer(told, f"type        {kind}\nfingerprint {public.fingerprint}", as_json=as_json)
+
+
+def _show_school(public: "PublicFile", *, as_json: bool) -> None:
     from crypto.encoding import b64
     from crypto.keys import kid
 
-    public = read_public(file)
     kids = {kind: kid(kind, getattr(public, kind)) for kind in ("seal", "sign", "request")}
     told: dict[str, object] = {
         "school": public.school,

@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from crypto.errors import EncodingRefused, KeyRefused
 from handover.cli.terminal import InputRefused, passphrase
@@ -13,11 +15,12 @@ if TYPE_CHECKING:
 
     from consent.terms import Section
     from crypto.encoding import JSON
-    from crypto.keyfile import KeyFile, PublicFile
+    from crypto.keyfile import KeyFile, PublicFile, PublicIdentity, PublicOfficer
     from crypto.keys import SignKey
     from crypto.shares import Shares
     from handover.dossier import Dossier
 
+T = TypeVar("T")
 KEYS_LIMIT: Final = 1 << 20
 CUSTODY_LIMIT: Final = 1 << 16
 DOSSIER_LIMIT: Final = 512 << 20
@@ -55,17 +58,33 @@ def custody_in(said: "Mapping[str, JSON]", path: Path) -> "dict[str, JSON]":
 
 def read_public(path: Path) -> "PublicFile":
     """Read a PUBFILE; a KEYFILE is taken too, for what it says openly."""
-    from crypto.encoding import canon, json_load
     from crypto.keyfile import parse_public
 
+    return _openly(read_bytes(path, KEYS_LIMIT), parse_public)
+
+
+def read_any_public(path: Path) -> "PublicFile | PublicIdentity | PublicOfficer":
+    """Read what a file of keys says openly, whosever it is, a board's or an officer's too."""
+    from crypto.keyfile import parse_identity_public, parse_officer_public, parse_public
+
     data = read_bytes(path, KEYS_LIMIT)
+    with suppress(KeyRefused):
+        return _openly(data, parse_identity_public)
+    with suppress(KeyRefused):
+        return _openly(data, parse_officer_public)
+    return _openly(data, parse_public)
+
+
+def _openly(data: bytes, parse: "Callable[[bytes], T]") -> "T":
+    from crypto.encoding import canon, json_load
+
     try:
-        return parse_public(data)
+        return parse(data)
     except KeyRefused:
         value = json_load(data, limit=KEYS_LIMIT)
         if not isinstance(value, dict) or value.pop("secrets", None) is None:
             raise
-        return parse_public(canon(value))
+        return parse(canon(value))
 
 
 def read_identity(path: Path, kind: str) -> "SignKey":
@@ -127,9 +146,19 @@ def read_shares(path: Path) -> "Shares":
 
 def read_dossier(path: Path) -> tuple["Dossier", tuple[str, ...]]:
     """Read a dossier from JSON or from OSO XML, whichever it is; gives it with the warnings of its reader."""
-    from handover.dossier import load
+    from handover.dossier import DossierRefused
 
     data = read_bytes(path, DOSSIER_LIMIT)
+    try:
+        return _dossier(data)
+    except DossierRefused as refused:
+        named = (replace(one, place=f"{path.name}: {one.place}".removesuffix(": ")) for one in refused.problems)
+        raise DossierRefused(tuple(named)) from None
+
+
+def _dossier(data: bytes) -> tuple["Dossier", tuple[str, ...]]:
+    from handover.dossier import load
+
     if data.lstrip()[:1] == b"{":
         return load(data), ()
     from handover.oso import read

@@ -18,7 +18,8 @@ class Problem:
     line: int | None = None
 
     def __str__(self) -> str:
-        return f"{self.place} (line {self.line}): {self.text}" if self.line else f"{self.place}: {self.text}"
+        where = f"{self.place} (line {self.line})" if self.line else self.place
+        return f"{where}: {self.text}" if where else self.text
 
 
 class DossierRefused(HandoverError):

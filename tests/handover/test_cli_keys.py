@@ -104,6 +104,26 @@ def test_a_new_key_takes_a_passphrase_of_twelve_characters(at: Desk, words: list
         at.path(name).unlink()
 
 
+@pytest.mark.parametrize(
+    ("name", "kind"), [("root", "root"), ("root.pub", "root"), ("board", "identity"), ("o.key", "officer")]
+)
+def test_a_key_of_a_board_the_register_or_an_officer_is_shown_without_its_passphrase(
+    at: Desk, name: str, kind: str
+) -> None:
+    if name == "o.key":
+        at.call("key", "officer", "--out", "o.key", "--public", "o.pub")
+    ran = at.call("key", "show", name, passphrase="een heel ander wachtwoord")
+    first, second = ran.out.splitlines()
+    assert (ran.code, first.split()) == (0, ["type", kind])
+    assert second.startswith("fingerprint ")
+    assert at.call("key", "show", name, "--json").json == {"type": kind, "fingerprint": second[12:]}
+
+
+def test_an_output_that_is_there_already_is_named(at: Desk) -> None:
+    ran = at.call("key", "identity", "--out", "board")
+    assert (ran.code, ran.err) == (2, "handover: TARGET_EXISTS: board.pub: there is something of that name already\n")
+
+
 def test_certificate_and_keys_are_published_each_at_its_own_address(at: Desk) -> None:
     with service() as running:
         ran = at.call("key", "publish", "cert", "s.pub", "--origin", running.origin)
