@@ -109,11 +109,6 @@ def print_head(manifest: bytes, signatures: bytes) -> bytes:
     return MAGIC + bytes([VERSION]) + sizes + manifest + signatures
 
 
-def head_size(manifest: int, signatures: int) -> int:
-    """Give the size of that, by the sizes of both."""
-    return HEADER_SIZE + manifest + signatures
-
-
 def write_container(
     manifest: bytes, signatures: bytes, sections: Mapping[str, Iterable[bytes] | None]
 ) -> Iterator[bytes]:

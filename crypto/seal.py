@@ -22,7 +22,6 @@ from crypto.bundle import (
     PRESENT,
     Item,
     ciphertext_size,
-    head_size,
     padded_size,
     print_head,
     print_items,
@@ -167,7 +166,7 @@ def seal(
     secret = secrets.token_bytes(SECRET_SIZE)  # (2)
     sealed_secret = hpke_seal(recipient.seal, secret, share_info(binding, to, core.sender.kid))
     start = out.tell()
-    out.seek(start + head_size(manifest_size(printed, core.sections), _SIGNATURES_SIZE))
+    out.seek(start + len(print_head(bytes(manifest_size(printed, core.sections)), bytes(_SIGNATURES_SIZE))))
     slots, shares = {}, {}
     press = _press(binding, out, progress or (lambda _: None))
     for name in core.sections:

@@ -230,6 +230,11 @@ def test_a_length_that_no_padded_index_has_is_refused(length: int) -> None:
         parse_items(print_items([Item(length, bytes(32))]))
 
 
+def test_a_ciphertext_has_a_tag_for_each_chunk_and_for_a_last_one_that_is_shorter() -> None:
+    sizes = [ciphertext_size(plain) for plain in (0, 16_383, 16_384, 32_767, 32_768)]
+    assert sizes == [72, 16_455, 16_472, 32_855, 32_872]
+
+
 @pytest.mark.parametrize("plain", [0, 1, 8, 16_271, 16_272, 16_383, 16_384, 16_385, 32_767, 32_768, 1 << 40])
 def test_the_size_of_a_plaintext_follows_from_its_ciphertexts(plain: int) -> None:
     assert plain_size(ciphertext_size(plain)) == plain

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from crypto.bundle import Reader, head_size, print_head
+from crypto.bundle import Reader
 from crypto.encoding import canon, lp
 from crypto.errors import BundleMalformed, BundleUnsigned, EncodingRefused, ShareRefused
 from crypto.keys import SignKey
@@ -66,13 +66,12 @@ def test_the_sections_of_a_core_are_a_list(sections: Any) -> None:
 
 
 @pytest.mark.parametrize("count", [1, 2, 9, 64])
-def test_the_size_of_a_head_is_known_before_what_stands_in_it(count: int) -> None:
+def test_the_size_of_a_manifest_is_known_before_what_stands_in_it(count: int) -> None:
     names = tuple(f"s{'x' * (number % 31)}{number}"[:32] for number in range(count))
     core = replace(CORE, sections=names, versions=dict.fromkeys(names, bytes(16)))
     slot = next(iter(MANIFEST.slots.values()))
     manifest = print_manifest(Manifest(core, MANIFEST.share, dict.fromkeys(names, slot)))
     assert manifest_size(print_core(core), names) == len(manifest)
-    assert head_size(len(manifest), len(READ.signatures)) == len(print_head(manifest, READ.signatures))
 
 
 def test_a_moment_is_printed_in_utc_to_the_second() -> None:
