@@ -166,7 +166,8 @@ def signed(action: Action) -> Callable[[Callable[P, R]], Callable[P, R]]:
             key = _verify(request_key)
             staff, role = _staff()
             if not may(role, action):
-                raise RequestRefused("ROLE_REFUSED", 403, f"The role {role} may not do this; see handover/roles.py.")
+                able = ", ".join(str(each) for each in Role if may(each, action))
+                raise RequestRefused("ROLE_REFUSED", 403, f"The role {role} may not do this. Who may: {able}.")
             g.caller = Caller(key.school, key.board, staff, role)
             try:
                 return view(*args, **kwargs)

@@ -212,11 +212,13 @@ def test_a_role_may_do_what_the_table_says_and_nothing_else(
     """A9, A11"""
     whose = SIGNED[route].whose
     school = VO if whose == "receiver" else PO
+    able = ", ".join(str(role) for role in Role if may(role, SIGNED[route].action))
     for role in Role:
         answer = ask(standing, school, route, ABSENT, role=role)
         if not may(role, SIGNED[route].action):
             expect(answer, 403)
             assert answer.get_json()["code"] == "ROLE_REFUSED"
+            assert answer.get_json()["detail"] == f"The role {role} may not do this. Who may: {able}."
         elif whose == "nobody's":
             assert answer.status_code in (200, 201, 409, 422), answer.get_data()
         else:
