@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from consent.db import writing
 from consent.events import Author, Draft, Event, Kind
 from consent.reasons import Reason, allows
-from consent.terms import Collected, Level, Role, Section
+from consent.terms import Collected, Level, Policy, PolicyKind, Role, Section
 from handover import notices, sentences
 from handover.accesslog import Did
 from handover.family import DAY, SAYINGS_A_DAY, told_today
@@ -132,6 +132,12 @@ def test_a5_from_sixteen_a_guardian_is_told_that_the_pupil_decides_and_chooses_n
         assert case.family(what, 0, 403, **body)["code"] == "PUPIL_DECIDES"
     assert (lite.size(), messages(lite)) == (size, [])
     case.ask("okr")
+
+
+def test_an_answer_on_the_text_of_before_still_counts_and_one_on_the_present_text_does() -> None:
+    policy = Policy(PolicyKind.TOESTEMMING)
+    for text in ("consent", "inzage"):
+        assert [policy.is_current(text, version) for version in range(1, notices.VERSION + 2)] == [True, True, False]
 
 
 def test_a_pupil_reads_a_text_of_its_own(lite: Story) -> None:
