@@ -258,7 +258,12 @@ def test_a_line_that_is_built_in_another_way_is_one_finding(path: Path, old: byt
 
 @pytest.mark.parametrize(
     ("old", "new"),
-    [(b',"subject":null', b',"subject":nul1'), (b',"subject":null', b""), (b',"terms":null', b',"term":null')],
+    [
+        (b',"subject":null', b',"subject":nul1'),
+        (b',"subject":null', b""),
+        (b',"terms":null', b',"term":null'),
+        (b',"terms":null', b""),
+    ],
 )
 def test_a_part_that_is_gone_is_written_in_one_way(path: Path, old: bytes, new: bytes) -> None:
     head, line, *rest = export(FIRST.without("subject", "terms"), erasure(0))
