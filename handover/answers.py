@@ -84,6 +84,22 @@ def _behind(first: bytes, chunks: Iterator[bytes]) -> Iterator[bytes]:
     yield from chunks
 
 
+def said(answer: dict[str, JSON], name: str) -> str:
+    """Give a text that an answer must hold; raises ServiceFailed: what names nothing may have done nothing."""
+    value = answer.get(name)
+    if not isinstance(value, str):
+        raise odd()
+    return value
+
+
+def listed(answer: dict[str, JSON], name: str) -> list[dict[str, JSON]]:
+    """Give a list of objects that an answer must hold; raises ServiceFailed."""
+    rows = answer.get(name)
+    if not isinstance(rows, list):
+        raise odd()
+    return [as_object(row) for row in rows]
+
+
 def as_object(value: JSON) -> dict[str, JSON]:
     """Take a value that must be an object; raises ServiceFailed."""
     if not isinstance(value, dict):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from crypto.encoding import JSON, Printable
-from handover.answers import as_object, odd
+from handover.answers import as_object, odd, said
 from handover.client import PublicClient
 
 
@@ -17,27 +17,29 @@ class FamilyClient(PublicClient):
 
     def question(self) -> dict[str, JSON]:
         """Get what is asked, with the text to read first."""
-        return self._say("question")
+        asked = self._say("question")
+        said(asked, "transfer")
+        return asked
 
     def answer(self, notice: str, answers: Mapping[str, str]) -> dict[str, JSON]:
         """Say yes or no per section, having read the text with this hash."""
-        return self._say("answers", notice=notice, answers=dict(answers))
+        return self._record("answers", notice=notice, answers=dict(answers))
 
     def withdraw(self, sections: list[str], *, destroy_now: bool) -> dict[str, JSON]:
         """Take consent back."""
-        return self._say("withdrawal", sections=list(sections), destroy_now=destroy_now)
+        return self._record("withdrawal", sections=list(sections), destroy_now=destroy_now)
 
     def read(self, versions: Mapping[str, str], *, done: bool) -> dict[str, JSON]:
         """Say that these versions were seen, and perhaps that no more time is needed."""
-        return self._say("inzage", versions=dict(versions), done=done)
+        return self._record("inzage", versions=dict(versions), done=done)
 
     def view(self, text: str, *, travels: bool, done: bool) -> dict[str, JSON]:
         """Put one's own words beside the file; they go along only where that is said."""
-        return self._say("view", text=text, travels=travels, done=done)
+        return self._record("view", text=text, travels=travels, done=done)
 
     def object_to(self, sections: list[str], reason: str) -> dict[str, JSON]:
         """Object to sections that the law lets the school send."""
-        return self._say("objection", sections=list(sections), reason=reason)
+        return self._record("objection", sections=list(sections), reason=reason)
 
     def log(self) -> Iterator[dict[str, JSON]]:
         """Get the log of the child's file, newest first, all pages."""
@@ -66,6 +68,13 @@ class FamilyClient(PublicClient):
         if not isinstance(rows, list):
             raise odd()
         return [as_object(row) for row in rows]
+
+    def _record(self, what: str, **said: Printable) -> dict[str, JSON]:
+        """Say something that the ledger takes down; an answer that names no event may come from anybody."""
+        answer = self._say(what, **said)
+        if not isinstance(answer.get("events"), list):
+            raise odd()
+        return answer
 
     def _say(self, what: str, **said: Printable) -> dict[str, JSON]:
         return self._json("POST", f"/v1/family/{what}", {"token": self._token, **said})

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from consent.terms import AMSTERDAM
+from handover.cli import printable
 from handover.cli.terminal import InputRefused, answer, as_json
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def register(out: Path | None, board: str | None) -> None:
         click.echo(text, nl=False)
     else:
         out.write_text(text, "utf-8")
-        click.echo(f"The register of processing is in {out}.")
+        click.echo(printable(f"The register of processing is in {out}."))
 
 
 @click.command()

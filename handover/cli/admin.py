@@ -1,12 +1,15 @@
 """`handover admin`: what the operator does."""
 
-import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
+from crypto.encoding import JSON, record, text
+from handover.cli import printable
 from handover.cli.accountability import breach, register
 from handover.cli.backup import approve_loss, backup, restore
+from handover.cli.reading import KEYS_LIMIT, read_bytes, read_object
 from handover.cli.sweep import certificate, sweep
 from handover.cli.terminal import EXISTING, answer, as_json
 
@@ -61,16 +64,17 @@ def init(
     if (certificate is None) is not (policy is None):
         raise click.UsageError("A board joins with its certificate and its policy, both.")
     home = Path(os.environ.get("HANDOVER_HOME", "overdracht-data")).absolute()
-    register = parse_identity_public(root.read_bytes())
+    register = parse_identity_public(read_bytes(root, KEYS_LIMIT))
     if register.kind != "root":
         raise click.UsageError(f"{root.name} is the key of a board, not of a register.")
+    joining = None if certificate is None or policy is None else _read_joining(certificate, policy)
     settings = make(home, origin, log_name, register.public)
     lines = (
         f"The service stands in {home}.\nKeys are in {settings.keys}: keep them out of every database backup.\n"
         f"Give {home / TRUST} to the register: it is the trust file of every school and FG.\n"
     )
-    if certificate is not None and policy is not None:
-        lines += f"{_join(certificate, policy)}\n"
+    if joining is not None:
+        lines += f"{_join(joining)}\n"
     else:
         lines += "No board has joined yet: `handover admin join` with a certificate and a signed policy.\n"
     answer({"home": str(home), "keys": str(settings.keys)}, lines + "Next: handover serve", as_json=as_json)
@@ -81,18 +85,31 @@ def init(
 @click.option("--policy", required=True, type=EXISTING, help="The board's signed choice of policy.")
 def join(certificate: Path, policy: Path) -> None:
     """Let a board join, with the policy that it has chosen and signed."""
-    click.echo(_join(certificate, policy))
+    click.echo(printable(_join(_read_joining(certificate, policy))))
 
 
-def _join(certificate: Path, policy: Path) -> str:
+@dataclass(frozen=True, slots=True)
+class _Joining:
+    """A board's certificate and its signed policy, read before anything is made."""
+
+    certificate: dict[str, JSON]
+    policy: JSON
+    signature: str
+
+
+def _read_joining(certificate: Path, policy: Path) -> _Joining:
+    chosen = record(read_object(policy, KEYS_LIMIT), "policy", "signature")
+    return _Joining(read_object(certificate, KEYS_LIMIT), chosen["policy"], text(chosen["signature"]))
+
+
+def _join(joining: _Joining) -> str:
     from handover import schools
     from handover.parts import assemble
     from handover.settings import load
 
     parts = assemble(load())
-    board = schools.join(parts, json.loads(certificate.read_bytes()))["board"]
-    chosen = json.loads(policy.read_bytes())
-    kind = schools.choose_policy(parts, board, chosen["policy"], chosen["signature"])["policy"]
+    board = schools.join(parts, joining.certificate)["board"]
+    kind = schools.choose_policy(parts, board, joining.policy, joining.signature)["policy"]
     return f"Board {board} has joined, with policy {kind}."
 
 

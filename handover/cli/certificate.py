@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from handover.cli.reading import read_bytes
 from handover.cli.terminal import EXISTING, answer, as_json
 
 
@@ -16,12 +17,10 @@ def certificate(file: Path, trust: Path, *, as_json: bool) -> None:
 
     Nothing is asked of the service. Ends with 2 where it doesn't hold.
     """
-    from handover.certificates import LIMIT, CertificateRefused, verify_certificate, words
+    from handover.certificates import LIMIT, verify_certificate, words
     from handover.trust import read_trust
 
-    if file.stat().st_size > LIMIT:
-        raise CertificateRefused(f"longer than {LIMIT} bytes")
-    said, checkpoint = verify_certificate(file.read_bytes(), read_trust(trust))
+    said, checkpoint = verify_certificate(read_bytes(file, LIMIT), read_trust(trust))
     value = {
         "board": said.board,
         "epoch": said.epoch,

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from consent.terms import Section
+from handover import answers
 from handover.cli import proposal
 from handover.cli.reading import CUSTODY_LIMIT, custody_in, read_object, school_code, section_names
 from handover.cli.school import SECTIONS, Desk, at_desk, tell
@@ -83,7 +84,7 @@ def court(
     )
     with desk.client_of(AssistingClient) as client:
         told = client.take_down(transfer_id, said)
-    answer(told, f"{told.get('proposal')}\nnow a colleague confirms it", as_json=as_json)
+    answer(told, f"{answers.said(told, 'proposal')}\nnow a colleague confirms it", as_json=as_json)
 
 
 @custody.command()
@@ -109,4 +110,4 @@ def successor(desk: Desk, pupil: str, old: str, new: str, as_json: bool) -> None
 
     with desk.client_of(AssistingClient) as client:
         told = client.follow_on(pupil, school_code(old), school_code(new))
-    answer(told, f"{told.get('event')}\ntold: {told.get('told')} of the family", as_json=as_json)
+    answer(told, f"{answers.said(told, 'event')}\ntold: {told.get('told')} of the family", as_json=as_json)

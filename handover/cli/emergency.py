@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from consent.terms import EMERGENCY_LASTS, EmergencyGround, Section
+from handover.answers import listed, said
 from handover.cli import proposal
 from handover.cli.reading import read_bytes, section_names
 from handover.cli.school import SECTIONS, Desk, at_desk
@@ -48,7 +49,7 @@ def propose(desk: Desk, transfer_id: str, ground: str, sections: str, hours: int
     until = datetime.now(UTC).replace(second=0, microsecond=0) + timedelta(hours=hours)
     with desk.client_of(AssistingClient) as client:
         told = client.propose(transfer_id, ground, names, until, words)
-    answer(told, f"{told.get('proposal')}\nnow a colleague confirms it", as_json=as_json)
+    answer(told, f"{said(told, 'proposal')}\nnow a colleague confirms it", as_json=as_json)
 
 
 @emergency.command()
@@ -73,7 +74,7 @@ def end(desk: Desk, transfer_id: str, event: str, as_json: bool) -> None:
 
     with desk.client_of(AssistingClient) as client:
         told = client.end(transfer_id, event)
-    answer(told, f"{event} ended at {told.get('ended_at')}", as_json=as_json)
+    answer(told, f"{event} ended at {said(told, 'ended_at')}", as_json=as_json)
 
 
 @emergency.command("list")
@@ -86,8 +87,7 @@ def list_(desk: Desk, transfer_id: str, as_json: bool) -> None:
 
     with desk.client_of(AssistingClient) as client:
         told = client.emergencies(transfer_id)
-    rows = told.get("releases")
-    lines = [line for row in (rows if isinstance(rows, list) else []) if isinstance(row, dict) for line in _lines(row)]
+    lines = [line for row in listed(told, "releases") for line in _lines(row)]
     answer(told, "\n".join(lines) or "no emergencies", as_json=as_json)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 import click
 
 from consent.terms import Right, Section
+from handover import answers
 from handover.cli.reading import read_bytes, section_names
 from handover.cli.terminal import EXISTING, InputRefused, answer, as_json
 from handover.errors import RequestRefused
@@ -210,7 +211,7 @@ def right(client: "FamilyClient", /, right: str, sections: str | None, file: Pat
     from handover.cli import wording
 
     told = client.ask(right, _names(sections), None if file is None else _words(file))
-    lines = [f"Het verzoek is vastgelegd: {told.get('request')}"]
+    lines = [f"Het verzoek is vastgelegd: {answers.said(told, 'request')}"]
     given = told.get("answer")
     if isinstance(given, dict) and "stops" in given:
         lines += [f"Dit houdt wissen nu tegen: {row.get('nl')} ({row.get('basis')})" for row in _rows(given, "stops")]

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from handover.answers import listed, said
 from handover.cli import proposal
 from handover.cli.school import Desk, at_desk
 from handover.cli.terminal import answer, as_json
@@ -34,7 +35,7 @@ def place(desk: Desk, pupil: str, ground: str, until: datetime | None, as_json: 
     ends = None if until is None else midnight(until.date() + timedelta(days=1))
     with desk.client_of(AssistingClient) as client:
         told = client.hold(pupil, ground, ends)
-    answer(told, str(told.get("hold")), as_json=as_json)
+    answer(told, said(told, "hold"), as_json=as_json)
 
 
 @hold.command("list")
@@ -47,8 +48,7 @@ def list_(desk: Desk, pupil: str, as_json: bool) -> None:
 
     with desk.client_of(AssistingClient) as client:
         told = client.holds(pupil)
-    rows = told.get("holds")
-    lines = [_line(row) for row in (rows if isinstance(rows, list) else []) if isinstance(row, dict)]
+    lines = [_line(row) for row in listed(told, "holds")]
     answer(told, "\n".join(lines) or "no holds", as_json=as_json)
 
 
@@ -70,7 +70,7 @@ def lift(desk: Desk, pupil: str, hold_id: str, ground: str, as_json: bool) -> No
 
     with desk.client_of(AssistingClient) as client:
         told = client.lift_hold(pupil, hold_id, ground)
-    answer(told, f"{told.get('proposal')}\nnow a colleague confirms it", as_json=as_json)
+    answer(told, f"{said(told, 'proposal')}\nnow a colleague confirms it", as_json=as_json)
 
 
 @hold.command()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from consent.terms import AMSTERDAM
+from handover.cli.reading import DOSSIER_LIMIT, read_bytes
 from handover.cli.terminal import EXISTING, remark
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def read(file: Path, as_json: bool) -> None:
 
     today = datetime.now(AMSTERDAM).date()
     try:
-        result = read_oso(file.read_bytes(), today)
+        result = read_oso(read_bytes(file, DOSSIER_LIMIT), today)
     except DossierRefused as refused:
         _tell("problem", refused.problems, as_json=as_json)
         raise click.exceptions.Exit(2) from None
@@ -47,7 +48,7 @@ def write(dossier: Path) -> None:
     from handover.oso import unwritten
     from handover.oso import write as write_oso
 
-    loaded = load(dossier.read_bytes())
+    loaded = load(read_bytes(dossier, DOSSIER_LIMIT))
     xml = write_oso(loaded)
     for place in unwritten(loaded):
         remark(f"warning: {place}: left out, OSO has no element for it")

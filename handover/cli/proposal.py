@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from handover import answers
 from handover.cli.school import Desk, at_desk
 from handover.cli.terminal import answer, as_json
 
@@ -46,7 +47,7 @@ def withdraw(desk: Desk, proposal_id: str, as_json: bool) -> None:
 
     with desk.client_of(AssistingClient) as client:
         told = client.withdraw(proposal_id)
-    answer(told, f"{proposal_id} withdrawn", as_json=as_json)
+    answer(told, f"{answers.said(told, 'proposal')} withdrawn", as_json=as_json)
 
 
 def confirm(desk: Desk, proposal_id: str, *matters: "Matter", as_json: bool) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from consent.terms import Ruling
+from handover import answers
 from handover.cli import proposal
 from handover.cli.reading import read_bytes
 from handover.cli.rows import of_request
@@ -43,7 +44,7 @@ def decide(desk: Desk, request_id: str, ruling: str, reason: Path, article: str 
     with desk.client() as client:
         told = client.decide_request(request_id, {"ruling": ruling, "reason": _words(reason), **given})
     waits = told.get("proposal")
-    lines = f"{waits}\nnow a colleague confirms it" if waits else f"{request_id} {ruling}"
+    lines = f"{waits}\nnow a colleague confirms it" if waits else f"{answers.said(told, 'request')} {ruling}"
     answer(told, lines, as_json=as_json)
 
 
@@ -70,7 +71,7 @@ def lift(desk: Desk, request_id: str, reason: Path, as_json: bool) -> None:
     """Propose to end a restriction. Who asked for it is told now; it ends when a colleague has confirmed it."""
     with desk.client() as client:
         told = client.lift_restriction(request_id, _words(reason))
-    answer(told, f"{told.get('proposal')}\nnow a colleague confirms it", as_json=as_json)
+    answer(told, f"{answers.said(told, 'proposal')}\nnow a colleague confirms it", as_json=as_json)
 
 
 @request.command()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 import click
 
 from consent.terms import Purpose, Route, Section
+from handover.answers import said
 from handover.cli.reading import CUSTODY_LIMIT, custody_in, read_keyfile, read_object, school_code, section_names
 from handover.cli.rows import of_receiver, of_sender
 from handover.cli.terminal import EXISTING, FOLDER, InputRefused, answer, as_json, progress, remark
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
 C = TypeVar("C", bound="Client")
 P = ParamSpec("P")
 R = TypeVar("R")
-
 SECTIONS = f"Of {', '.join(Section)}."
+
 
 @dataclass(frozen=True, slots=True)
 class Desk:
@@ -178,7 +179,7 @@ def group(desk: Desk, pupil_id: str, label: str | None, as_json: bool) -> None:
     from handover.assisting import AssistingClient
 
     with desk.client_of(AssistingClient) as client:
-        client.set_group(pupil_id, label)
+        said(client.set_group(pupil_id, label), "pupil")
     answer({"pupil": pupil_id, "group": label}, f"{pupil_id} {label or 'in no class'}", as_json=as_json)
 
 
@@ -238,7 +239,7 @@ def invite(desk: Desk, transfer_id: str, person: str, as_json: bool) -> None:
 def apply(desk: Desk, transfer_id: str, as_json: bool) -> None:
     """Confirm, as the receiver, that the pupil has applied (aanmelding)."""
     with desk.client() as client:
-        client.confirm_application(transfer_id)
+        said(client.confirm_application(transfer_id), "transfer")
     answer({"transfer": transfer_id, "applied": True}, f"{transfer_id} applied", as_json=as_json)
 
 
@@ -252,7 +253,7 @@ def law(desk: Desk, transfer_id: str, sections: str, as_json: bool) -> None:
     wanted = section_names(sections)
     names = [section for section in Section if section in wanted]
     with desk.client() as client:
-        client.invoke_law(transfer_id, names)
+        said(client.invoke_law(transfer_id, names), "transfer")
     answer({"transfer": transfer_id, "sections": names}, f"{transfer_id} {', '.join(names)}", as_json=as_json)
 
 
@@ -313,7 +314,7 @@ def fetch(desk: Desk, transfer_id: str, sections: str | None, out: Path, as_json
 def ack(desk: Desk, transfer_id: str, placed: bool | None, used_for: tuple[str, ...], as_json: bool) -> None:
     """Confirm receipt, and say whether the pupil was placed and what the dossier was used for."""
     with desk.client() as client:
-        client.acknowledge(transfer_id, placed, used_for or None)
+        said(client.acknowledge(transfer_id, placed, used_for or None), "transfer")
     answer({"transfer": transfer_id, "received": True, "placed": placed}, f"{transfer_id} received", as_json=as_json)
 
 
@@ -333,7 +334,7 @@ def _list(desk: Desk, side: str, *, as_json: bool) -> None:
 
 def tell(value: "dict[str, JSON]", name: str, *, as_json: bool) -> None:
     """Print what the service answered: first the one value that the next command asks for, then the rest by name."""
-    lines = [f"{value.get(name)}"]
+    lines = [said(value, name)]
     for key, told in value.items():
         if isinstance(told, list):
             lines += [f"{key}:", *(f"  {_row(each)}" for each in told)]

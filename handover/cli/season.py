@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from consent.terms import Collected
+from handover import answers
 from handover.cli import proposal
 from handover.cli.reading import read_bytes, section_names
 from handover.cli.rows import day
@@ -143,7 +144,7 @@ def record(
     said = Paper(person, _answers(yes, no), notice, _sha256(scan), collected, signed_on.date())
     with desk.client_of(AssistingClient) as client:
         told = client.record_paper(transfer_id, said)
-    answer(told, f"{told.get('proposal')}\nnow a colleague confirms it", as_json=as_json)
+    answer(told, f"{answers.said(told, 'proposal')}\nnow a colleague confirms it", as_json=as_json)
 
 
 @paper.command()

@@ -109,7 +109,8 @@ COMMANDS = [
 def test_a_command_asks_the_service_once_and_signed(
     at: School, arguments: tuple[str, ...], path: str, body: object
 ) -> None:
-    at.service.answer = lambda asked: as_json({"transfer": "t-1", "policy": "toestemming"})
+    done = {"transfer": "t-1", "policy": "toestemming", "state": "open", "person": "g-1"}
+    at.service.answer = lambda asked: as_json(done)
     ran = at.call(*arguments, "--json")
     assert ran.code == 0, ran.err
     assert isinstance(ran.json, dict)

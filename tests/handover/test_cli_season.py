@@ -190,6 +190,7 @@ def test_the_season_of_one_class_and_of_nobody(at: School) -> None:
 
 @pytest.mark.parametrize(("words", "label"), [(("8a",), "8a"), ((), None)])
 def test_a_pupil_is_put_into_a_class_or_taken_out(at: School, words: tuple[str, ...], label: str | None) -> None:
+    at.service.answer = told({"pupil": "p-1"})
     assert at.call("transfer", "group", "p-1", *words).code == 0
     asked = at.service.asked[0]
     assert (asked.method, asked.path, asked.json) == ("PUT", "/v1/pupils/p-1/group", {"group": label})
