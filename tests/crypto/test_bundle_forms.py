@@ -17,6 +17,7 @@ from crypto.bundle import (
     Item,
     Reader,
     ciphertext_size,
+    padded_size,
     parse_items,
     plain_size,
     print_items,
@@ -25,10 +26,11 @@ from crypto.encoding import b64, canon, padme
 from crypto.errors import (
     BundleAltered,
     BundleMalformed,
+    BundleRefused,
 )
 from crypto.manifest import MANIFEST_LIMIT, parse_manifest, print_manifest
 from tests.crypto.forge import index, padded
-from tests.crypto.samples import DOCUMENT, Bundle, forged, raw_sections, refused
+from tests.crypto.samples import DOCUMENT, SENDER, Bundle, forged, raw_sections, refused
 
 Change = Callable[[dict[str, Any]], object]
 
@@ -238,6 +240,27 @@ def test_a_ciphertext_has_a_tag_for_each_chunk_and_for_a_last_one_that_is_shorte
 @pytest.mark.parametrize("plain", [0, 1, 8, 16_271, 16_272, 16_383, 16_384, 16_385, 32_767, 32_768, 1 << 40])
 def test_the_size_of_a_plaintext_follows_from_its_ciphertexts(plain: int) -> None:
     assert plain_size(ciphertext_size(plain)) == plain
+
+
+def test_a_size_is_padded_with_its_length_before_it() -> None:
+    assert [padded_size(size, 1) for size in (0, 1, 2, 16_376)] == [8, 10, 10, 16_384]
+    assert [padded_size(size, 0) for size in (0, 16_376, 16_377)] == [16_384, 16_384, 17_408]
+
+
+@pytest.mark.parametrize(
+    ("at", "why"),
+    [
+        (0, "this is not a sealed bundle"),
+        (10, "this is not a sealed bundle"),
+        (11, "the container's version is unknown"),
+        (16, "the signatures aren't those that the suite demands"),
+    ],
+)
+def test_another_byte_in_the_header_is_told_for_what_it_is_b1(at: int, why: str) -> None:
+    data = bytearray(forged().data)
+    data[at] ^= 1
+    with pytest.raises(BundleRefused, match=why):
+        Reader(BytesIO(data)).verify(SENDER.sign.public)
 
 
 class Halting(BytesIO):
