@@ -56,7 +56,7 @@ class Refused(click.ClickException):
 
 
 class Unreachable(Refused):
-    """What a command couldn't do because a database doesn't answer: it may later."""
+    """What a command couldn't do because a database doesn't answer, or a witness isn't enrolled: it may later."""
 
     exit_code = 75
 
@@ -87,7 +87,7 @@ class Commands(click.Group):
         """Run the command; turn everything that went wrong into lines and an exit code."""
         try:
             return super().invoke(ctx)
-        except (click.exceptions.Exit, click.Abort, click.UsageError):
+        except (click.exceptions.Exit, click.Abort, click.UsageError, Refused):
             raise
         except click.ClickException as problem:
             raise Refused(problem.format_message()) from None

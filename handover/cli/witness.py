@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from handover.cli import Unreachable
 from handover.cli.terminal import EXISTING, FOLDER, InputRefused, answer, as_json
 
 if TYPE_CHECKING:
@@ -51,15 +52,22 @@ def init(name: str, lines: tuple[str, ...], trust: Path | None, out: Path, as_js
 def check(origin: str, state: Path, as_json: bool) -> None:
     """Look at the journal once, and cosign it if it grew from what was seen before.
 
-    Ends with 2 when it didn't: then nothing is cosigned, and both notes are kept as evidence.
+    Ends with 2 when it didn't: then nothing is cosigned, and both notes are kept as evidence. Ends with 75 while the
+    operator hasn't enrolled this witness.
     """
     import time
 
-    from handover.client import PublicClient
+    from handover.client import PublicClient, ServiceRefused
     from handover.witness import check as look
 
-    with PublicClient(origin) as client:
-        looked = look(client, state, int(time.time()))
+    try:
+        with PublicClient(origin) as client:
+            looked = look(client, state, int(time.time()))
+    except ServiceRefused as refused:
+        if refused.code != "NOT_A_WITNESS":
+            raise
+        what = "the operator hasn't enrolled this witness, so the service takes no cosignature: handover witness show"
+        raise Unreachable(what) from None
     told, line = _told(looked)
     answer(told, line, as_json=as_json)
     if not looked:

@@ -466,6 +466,16 @@ def test_the_commands_of_a_witness(lite: Story, tmp_path: Path) -> None:
     assert shown[0]["at"] == witnesses(lite)[0]["witnessed_at"]
 
 
+def test_a_witness_that_isn_t_enrolled_yet_raises_no_alarm(lite: Story, tmp_path: Path) -> None:
+    line = print_verifier(JOURNAL, lite.region.parts.log_key.public)
+    assert run("witness", "init", "--name", NAME, "--log", line, "--out", tmp_path / "fg")[0] == 0
+    with served(lite.region.parts) as origin:
+        code, out = run("witness", "check", "--origin", origin, "--state", tmp_path / "fg")
+    told = "the operator hasn't enrolled this witness, so the service takes no cosignature: handover witness show"
+    assert (code, out) == (75, f"handover: {told}\n")
+    assert read(tmp_path / "fg").logs[JOURNAL].size == lite.size(), "the next look goes on from here"
+
+
 def test_what_to_watch_is_said_once_by_line_or_by_trust_file(tmp_path: Path) -> None:
     public = SignKey.generate("journal").public
     line = print_verifier(JOURNAL, public)
