@@ -104,10 +104,10 @@ def test_so_many_are_acknowledged_at_once_as_there_are(lite: House) -> None:
 
 
 def test_the_numbers_of_some_entries_are_theirs_alone(lite: House) -> None:
-    for pupil, board in [("p1", "board-a"), ("p2", "board-b"), ("p1", "board-c"), ("p2", "board-a")]:
-        lite.append(grant(pupil, boards=(board,)))
-    found = numbers_between(lite.databases.main, lite.keystore, ORIGIN, 1, 3)
-    assert found == Numbers({"p2": 1, "p1": 2}, {"board-b": 1, "board-c": 1})
+    for pupil, board in [("p1", "board-a"), ("p2", "board-b"), ("p1", "board-c"), ("p1", "board-d"), ("p2", "board-a")]:
+        lite.append(grant(pupil, boards=(board,), numbered=board != "board-d"))
+    found = numbers_between(lite.databases.main, lite.keystore, ORIGIN, 1, 4)
+    assert found == Numbers({"p2": 1, "p1": 2}, {"board-b": 1, "board-c": 1, "board-d": 1})
 
 
 def test_an_entry_about_nobody_has_no_number_of_a_pupil(lite: House) -> None:
