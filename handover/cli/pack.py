@@ -18,8 +18,11 @@ from handover.cli.reading import (
 from handover.cli.terminal import EXISTING, NEW, InputRefused, answer, as_json, progress, remark
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from consent.terms import Section
     from crypto.manifest import Core
+    from handover.dossier import Dossier
     from handover.opening import OpenedFolder
     from handover.packing import Packed
     from handover.versions import Source
@@ -72,12 +75,13 @@ def pack(
     content, warnings = read_dossier(dossier)
     receiver = read_public(recipient)
     total = dossier.stat().st_size + sum(path.stat().st_size for _, path in attached)
+    keys = sender()
     with progress("packing", total) as done:
         packed = pack_dossier(
             content,
             [Attachment(section, path) for section, path in attached],
             keyfile=keyfile,
-            sender=sender(),
+            sender=keys,
             recipient=receiver,
             epoch=seal_epoch(receiver),
             out=out,
@@ -89,9 +93,16 @@ def pack(
         )
     if source:
         remember_source(keyfile, transfer, source, datetime.now(UTC))
-    for warning in warnings:
+    for warning in (*warnings, *_of_another_school(content, keys.school)):
         remark(f"warning: {warning}")
     _tell_packed(packed, out, shares, receiver.fingerprint, as_json=as_json)
+
+
+def _of_another_school(dossier: "Dossier", school: str | None) -> "Iterator[str]":
+    """Say so where the file names another school than the one whose keys seal it. Both may be right after a merger."""
+    at = dossier.sections.okr and dossier.sections.okr.huidigeschool
+    if at and school and at.brincode != school[:4]:
+        yield f"the dossier is of {at.brincode}, and the keys are of {school}"
 
 
 def _source(dossier: Path, attached: "list[tuple[Section, Path]]", only: "frozenset[Section] | None") -> "Source":

@@ -71,6 +71,25 @@ def test_an_oso_file_is_packed_and_opened_to_the_same_dossier(at: Desk) -> None:
     assert back["documents"]
 
 
+@pytest.mark.parametrize(
+    ("name", "school", "says"),
+    [
+        ("c", "99CD00", ["warning: the dossier is of 99AB, and the keys are of 99CD00"]),
+        ("d", "99AB01", []),
+        ("a", "", []),
+    ],
+    ids=["another school", "another location", "nobody's keys"],
+)
+def test_who_packs_the_dossier_of_another_school_is_warned(at: Desk, name: str, school: str, says: list[str]) -> None:
+    at.path("d.xml").write_bytes(oso_files.rich())
+    if school:
+        keys(at.folder, name, school)
+    files = ("--from", f"{name}.key", "--to", "b.pub", "--out", "x.bundle", "--shares", "x.json")
+    ran = at.call("pack", "d.xml", *files)
+    assert ran.code == 0, ran.err
+    assert [line for line in ran.err.splitlines() if "the keys are of" in line] == says
+
+
 def test_every_file_that_is_written_is_for_its_owner_alone(at: Desk) -> None:
     at.run("key", "new", "--out", "c.key", "--public", "c.pub")
     sealed(at)
