@@ -2,6 +2,7 @@
 
 import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -22,7 +23,7 @@ def journal_verified(play: Play) -> None:
     entries = verified(play, "journal.jsonl")["size"]
     play.say(f"   {entries} entries verified offline, against the log's key and a checkpoint that had left the house")
     edited = entries // 2
-    with sqlite3.connect(stage.home / MAIN) as rows:
+    with closing(sqlite3.connect(stage.home / MAIN)) as rows, rows:
         before = rows.execute("SELECT leaf FROM journal_leaf WHERE idx = ?", (edited,)).fetchone()[0]
         changed = before[:-1] + bytes([before[-1] ^ 1])
         rows.execute("UPDATE journal_leaf SET leaf = ? WHERE idx = ?", (changed, edited))
@@ -30,7 +31,7 @@ def journal_verified(play: Play) -> None:
     stage.do("journal", "export", tampered)
     found = refused_at(play, tampered, edited)
     play.say(f"   row {edited} edited in the database; the verifier says: {found}")
-    with sqlite3.connect(stage.home / MAIN) as rows:
+    with closing(sqlite3.connect(stage.home / MAIN)) as rows, rows:
         rows.execute("UPDATE journal_leaf SET leaf = ? WHERE idx = ?", (before, edited))
 
 
@@ -102,7 +103,8 @@ def _keep(stage: Stage, name: str) -> None:
     folder = stage.folder / name
     folder.mkdir(mode=0o700)
     for database in (MAIN, KEYS):
-        with sqlite3.connect(stage.home / database) as original, sqlite3.connect(folder / database) as copy:
+        there, here = sqlite3.connect(stage.home / database), sqlite3.connect(folder / database)
+        with closing(there) as original, closing(here) as copy:
             original.backup(copy)
 
 

@@ -3,7 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -343,10 +343,9 @@ def backed_up(story: Story, folder: Path) -> dict[str, Path]:
     for which in ("main", "keys"):
         files[which] = folder / f"backup_{which}.sqlite"
         url = {"main": story.region.settings.database_url, "keys": story.region.settings.keystore_url}[which]
-        with sqlite3.connect(url.removeprefix("sqlite:///")) as source, sqlite3.connect(files[which]) as copy:
+        there, here = sqlite3.connect(url.removeprefix("sqlite:///")), sqlite3.connect(files[which])
+        with closing(there) as source, closing(here) as copy:
             source.backup(copy)
-        source.close()
-        copy.close()
     return files
 
 
