@@ -306,6 +306,18 @@ def test_a_paper_signed_before_the_16th_birthday_isn_t_an_own_answer_since(stand
         case.refused("PUPIL_CONSENT_REQUIRED")
 
 
+def test_from_sixteen_on_the_pupil_alone_signs_a_text_of_its_own(standing: Story) -> None:
+    """A5"""
+    born = date(datetime.now(AMSTERDAM).year - 17, 1, 1)
+    pupil = {"born": born, "pupil_mail": f"{canary.MAIL}-leerling@gezin.test"}
+    case = standing.case(bundle=False, pupil=pupil)
+    own = len(case.child.persons) - 1
+    assert form(case)["notice"]["sha256"] == case.family("question", own)["notice"]["sha256"]
+    refused = records(case, 0, 422)
+    assert (refused["code"], list(refused["fields"])) == ("PUPIL_DECIDES", ["/person"])
+    records(case, own)
+
+
 def test_a6_the_same_paper_sent_twice_is_taken_over_once(bare: Case) -> None:
     notice = form(bare)["notice"]["sha256"]
     first, again = (records(bare, notice=notice, key="p" * 16)["proposal"] for _ in range(2))
