@@ -418,7 +418,7 @@ def test_an_export_shorter_than_a_checkpoint_kept_elsewhere_is_a_rollback(lite: 
             "the checkpoint kept elsewhere: the checkpoint is of another log",
         ),
         (
-            print_checkpoint(Checkpoint(ORIGIN, 0, root([])), SignKey.generate("journal")),
+            print_checkpoint(Checkpoint(ORIGIN, 0, root([])), SignKey.from_seed(b"o" * 32, "journal")),
             "the checkpoint kept elsewhere: the log's key has not signed the checkpoint",
         ),
     ],

@@ -130,7 +130,10 @@ def test_a_note_may_hold_as_many_signatures_as_there_may_be_and_the_shortest() -
 @pytest.mark.parametrize(
     ("note", "what"),
     [
-        (print_checkpoint(HEAD, SignKey.generate("journal")), "the log's key has not signed the checkpoint"),
+        (
+            print_checkpoint(HEAD, SignKey.from_seed(b"o" * 32, "journal")),
+            "the log's key has not signed the checkpoint",
+        ),
         (print_checkpoint(replace(HEAD, origin="x"), KEY), "the checkpoint is of another log"),
         ((BODY + "\n" + _signature(OURS + bytes(64))).encode(), "the log's signature on the checkpoint doesn't hold"),
         ((BODY + "\n" + _signature(OURS + bytes(63))).encode(), "the log's signature on the checkpoint doesn't hold"),

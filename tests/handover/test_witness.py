@@ -93,7 +93,7 @@ NOTE = NINE.journal_checkpoint()
         (7, [], b"", Reason.MALFORMED, 0),
         (7, [], NOTE + b"x", Reason.MALFORMED, 0),
         (7, [], replace(NINE, origin="other.example/journal").journal_checkpoint(), Reason.UNKNOWN_LOG, 0),
-        (7, [], replace(NINE, key=SignKey.generate("journal")).journal_checkpoint(), Reason.NOT_SIGNED, 7),
+        (7, [], replace(NINE, key=SignKey.from_seed(b"o" * 32, "journal")).journal_checkpoint(), Reason.NOT_SIGNED, 7),
         (7, [], NOTE.replace(b"\n9\n", b"\n8\n"), Reason.NOT_SIGNED, 7),
         (10, [], NOTE, Reason.SHRUNK, 7),
         (0, [], NOTE, Reason.CONFLICT, 7),
