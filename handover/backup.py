@@ -131,11 +131,32 @@ def newest(folders: Iterable[Path]) -> tuple[Path, Path]:
 
     What went on its way to its place alone, or is still written, is passed over.
     """
+    main, keys = (found[-1] for found in _all_of_newest(folders))
+    return main, keys
+
+
+def checked(folders: Sequence[Path]) -> list[Manifest]:
+    """Check every copy of the newest backup in these folders; gives its manifests, that of the main database first.
+
+    Raises BackupRefused where one of the folders holds no copy of it, or a damaged one, and OSError where a manifest
+    stands there without its copy: a place that stayed behind is no safe place.
+    """
+    main, keys = _all_of_newest(folders)
+    up_to_date = {path.parent for path in (*main, *keys)}
+    for folder in folders:
+        if folder not in up_to_date:
+            raise BackupRefused(f"{folder} holds neither {main[0].name} nor {keys[0].name}: nothing is confirmed")
+    said = {read_backup(path, what)[0] for what, found in zip(WHAT, (main, keys), strict=True) for path in found}
+    return sorted(said, key=lambda one: WHAT.index(one.what))
+
+
+def _all_of_newest(folders: Iterable[Path]) -> tuple[list[Path], list[Path]]:
     here = list(folders)
-    main, keys = ({_moment(path): path for folder in here for path in folder.glob(f"{what}-*.json")} for what in WHAT)
-    if not (whole := main.keys() & keys.keys()):
+    main, keys = ([path for folder in here for path in folder.glob(f"{what}-*.json")] for what in WHAT)
+    if not (whole := set(map(_moment, main)) & set(map(_moment, keys))):
         raise BackupRefused("no backup stands there with both its manifests, main-*.json and keys-*.json")
-    return main[max(whole)], keys[max(whole)]
+    of_newest = [[path for path in found if _moment(path) == max(whole)] for found in (main, keys)]
+    return of_newest[0], of_newest[1]
 
 
 def _moment(manifest: Path) -> str:
@@ -155,7 +176,7 @@ def read_backup(path: Path, what: str) -> tuple[Manifest, Path]:
     if manifest.what != what:
         raise BackupRefused(f"{path.name} is that of the {manifest.what} database")
     if hashed(file) != manifest.sha256:
-        raise BackupRefused(f"{file.name} isn't the file that its manifest names: it was damaged or exchanged")
+        raise BackupRefused(f"{file} isn't the file that its manifest names: it was damaged or exchanged")
     return manifest, file
 
 

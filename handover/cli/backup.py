@@ -17,7 +17,7 @@ LIMIT = 1 << 16
     "confirmed",
     type=FOLDER,
     multiple=True,
-    help="Say that the newest copies in this folder, or in two, are safe elsewhere too.",
+    help="A safe place that holds a copy of the newest backup, or both; name each place.",
 )
 @as_json
 def backup(out: Path | None, confirmed: tuple[Path, ...], *, as_json: bool) -> None:
@@ -26,8 +26,8 @@ def backup(out: Path | None, confirmed: tuple[Path, ...], *, as_json: bool) -> N
     The copies belong in two places. Keys of epochs that ended before a confirmed backup are destroyed, and an older
     backup is worth nothing from then on: it may be thrown away.
     """
-    from handover.backup import WHAT, confirm, newest, print_manifest, read_backup
     from handover.backup import backup as take
+    from handover.backup import checked, confirm, print_manifest
     from handover.parts import assemble
     from handover.settings import load
 
@@ -38,7 +38,7 @@ def backup(out: Path | None, confirmed: tuple[Path, ...], *, as_json: bool) -> N
         manifests = [str(manifest) for manifest in take(parts, out)]
         answer({"manifests": manifests}, "\n".join(manifests), as_json=as_json)
         return
-    said = [read_backup(path, what)[0] for what, path in zip(WHAT, newest(confirmed), strict=True)]
+    said = checked(confirmed)
     ended, dropped = confirm(parts, [print_manifest(each) for each in said])
     told = {"files": [each.file for each in said], "epochs_ended": list(ended), "shipments_removed": dropped}
     keys = "".join(f"\nThe key of epoch {number} is destroyed." for number in ended)

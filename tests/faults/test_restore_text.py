@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -89,6 +90,12 @@ def test_the_text_leads_a_tired_operator_through_a_disaster_and_a_killed_restore
     for path in (operator.folder / "backups").iterdir():  # as if it were of an earlier night
         path.rename(path.with_name(re.sub(r"-\d{8}T", "-20200101T", path.name)))
     main, keys = map(Path, operator.types(take).split())
+    assert "no backup stands there" in operator.types(confirm, ends_with=2)
+    for place, manifest in (("place-1", main), ("place-2", keys)):
+        (operator.folder / place).mkdir()
+        for path in (operator.folder / manifest, operator.folder / manifest.with_suffix("")):
+            shutil.copy(path, operator.folder / place)
+    operator.types(take)  # the next night's has begun: it is at no safe place, and isn't what is confirmed
     assert f"Confirmed: {main.stem} and {keys.stem}.\n" in operator.types(confirm)
     withdraw(service, withdrawn, destroy_now=True)
     before = held(service)

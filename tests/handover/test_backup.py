@@ -1,6 +1,7 @@
 """Backups: the form of a manifest, what `--confirm` takes and refuses, and approvals of a loss."""
 
 import json
+import shutil
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -19,6 +20,7 @@ from handover.backup import (
     CONFIRMED,
     BackupRefused,
     Manifest,
+    checked,
     confirm,
     newest,
     parse_manifest,
@@ -223,6 +225,48 @@ def test_where_no_backup_is_whole_none_is_taken(tmp_path: Path) -> None:
     for folders in ([tmp_path], [], [tmp_path / "absent"]):
         with pytest.raises(BackupRefused, match="no backup stands there with both its manifests"):
             newest(folders)
+
+
+def places(folder: Path, taken: tuple[Path, Path], *held: str) -> list[Path]:
+    """Bring copies, each with its manifest, to places of which each is named by what it holds."""
+    found = [folder / f"place-{number}" for number, _ in enumerate(held)]
+    for place, names in zip(found, held, strict=True):
+        place.mkdir()
+        for path in taken:
+            if path.name.partition("-")[0] in names:
+                shutil.copy(path, place)
+                shutil.copy(path.with_suffix(""), place)
+    return found
+
+
+@pytest.mark.parametrize("held", [("main keys",), ("main", "keys"), ("main keys", "main keys"), ("keys", "main keys")])
+def test_a_backup_is_confirmed_of_places_that_each_hold_a_copy(
+    tmp_path: Path, taken: tuple[Path, Path], held: tuple[str, ...]
+) -> None:
+    assert [print_manifest(one) for one in checked(places(tmp_path, taken, *held))] == [
+        path.read_bytes() for path in taken
+    ]
+
+
+def test_a_place_that_stayed_behind_is_named_and_nothing_confirmed(tmp_path: Path, taken: tuple[Path, Path]) -> None:
+    """K4, K12: its copies are of an older night, which is worth nothing once the newer one is confirmed."""
+    found = places(tmp_path, taken, "main keys", "")
+    night(found[1], "20200101T013000Z")
+    with pytest.raises(BackupRefused, match=f"^{found[1]} holds neither {taken[0].name} nor {taken[1].name}: "):
+        checked(found)
+
+
+@pytest.mark.parametrize("place", [0, 1])
+@pytest.mark.parametrize("which", [0, 1])
+def test_every_copy_in_every_place_is_read(tmp_path: Path, taken: tuple[Path, Path], place: int, which: int) -> None:
+    found = places(tmp_path, taken, "main keys", "main keys")
+    spoilt = found[place] / taken[which].with_suffix("").name
+    spoilt.write_bytes(spoilt.read_bytes()[:-1])
+    with pytest.raises(BackupRefused, match=f"^{spoilt} isn't the file that its manifest names"):
+        checked(found)
+    spoilt.unlink()
+    with pytest.raises(FileNotFoundError, match=spoilt.name):
+        checked(found)
 
 
 def test_what_was_confirmed_last_is_written_down(standing: Story, taken: tuple[Path, Path]) -> None:
