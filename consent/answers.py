@@ -77,9 +77,14 @@ def present_code(receiver: str | None, chain: Mapping[str, str]) -> str | None:
     return receiver
 
 
+def present(scope: Scope, chain: Mapping[str, str]) -> Scope:
+    """Say what a scope is now, by the receiver's present code."""
+    return scope._replace(receiver=present_code(scope.receiver, chain))
+
+
 def scope_of(event: Event, chain: Mapping[str, str]) -> Scope:
     """Say in which scope an event was recorded, by the receiver's present code."""
-    return Scope(event.sender, present_code(event.receiver, chain), event.purpose)
+    return present(Scope(event.sender, event.receiver, event.purpose), chain)
 
 
 def standing(events: Iterable[Event], chain: Mapping[str, str]) -> dict[str, dict[Scope, Answers]]:

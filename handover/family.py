@@ -158,7 +158,8 @@ def withdraw(parts: Parts, once: MakeOnce, body: Mapping[str, Any]) -> Answer:
         if wrong := [name for name in sections if visit.needs.get(name) is Ground.STATUTORY]:
             where = {f"/sections/{body['sections'].index(name)}": "The law sends this, not consent." for name in wrong}
             raise RequestRefused("NOT_BY_CONSENT", 422, "There is no consent to withdraw. Object to it instead.", where)
-        visit.refuse_beside()
+        if sections != (Section.VIEWS,):  # their own words stay their own
+            visit.refuse_beside()
         event = visit.say(Kind.WITHDRAW, sections=sections)
         if body["destroy_now"]:
             _start_destroying(visit, sections)

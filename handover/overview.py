@@ -8,7 +8,7 @@ from typing import Any, Final
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from consent.answers import Scope, present_code, scope_of, successors
+from consent.answers import present, present_code, scope_of, successors
 from consent.db import reading
 from consent.errors import IntegrityBroken
 from consent.events import Event, Kind
@@ -22,7 +22,8 @@ from handover.parts import Caller, Parts
 from handover.proposals import of_transfer
 from handover.season import owing
 from handover.tables import Bundle, Release, Transfer
-from handover.transfers import of_caller, page, policy_of, purpose_of, sections_of, time
+from handover.transfers import of_caller, page, policy_of, sections_of, time
+from handover.transfers import scope_of as scope_of_transfer
 from handover.words import read_words, words_shown
 
 _SAID: Final = frozenset(
@@ -162,7 +163,7 @@ def _withdrawn(row: Transfer, known: Sequence[Event]) -> set[Section]:
     """Give the sections of which a withdrawal stands: whoever took consent back hasn't said yes again since."""
     chain = successors(known)
     try:
-        here = Scope(row.sender, present_code(row.receiver, chain), purpose_of(row))
+        here = present(scope_of_transfer(row), chain)
     except IntegrityBroken:  # nobody can say what was said of it
         return set()
     taken_back: set[tuple[str, Section]] = set()

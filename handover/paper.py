@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
-from consent.answers import ANSWERS, Answers, Scope, scope_of, successors
+from consent.answers import ANSWERS, Answers, Scope, present, scope_of, successors
 from consent.db import reading
 from consent.events import Author, Draft, Event, Kind
 from consent.fields import Shown
@@ -162,10 +162,11 @@ class _Paper:
         way for a yes on paper. For a no it is what was said since the paper was recorded: the paper is older.
         """
         chain = successors(self.known)
+        here = present(self.scope, chain)
         online = [
             event
             for event in self.known
-            if event.by.person == self.said["person"] and event.kind in ANSWERS and scope_of(event, chain) == self.scope
+            if event.by.person == self.said["person"] and event.kind in ANSWERS and scope_of(event, chain) == here
             if event.collected is Collected.ONLINE
         ]
         since = [event for event in online if event.recorded_at > self.recorded_at]

@@ -24,7 +24,7 @@ from consent.journal import Act
 from consent.terms import Ground, Section
 from crypto.encoding import JSON, canon
 from handover.accesslog import Did, record, staff
-from handover.errors import NotTheirs, RequestRefused
+from handover.errors import NotTheirs, RequestRefused, not_found
 from handover.idempotency import Answer, Once, carry_out, earlier
 from handover.parts import Caller, Parts
 from handover.people import aad, same_person, staff_actor
@@ -181,7 +181,9 @@ def listing(parts: Parts, caller: Caller, cursor: str | None) -> Answer:
     with reading(parts.main) as session:
         if cursor is not None:
             last = session.get(Proposal, cursor)
-            if last is None or last.school != caller.school:
+            if last is None:  # settled meanwhile
+                raise not_found()
+            if last.school != caller.school:
                 raise NotTheirs
             wanted = wanted.where(tuple_(Proposal.created_at, Proposal.id) > (last.created_at, last.id))
         wanted = wanted.where(Proposal.created_at >= before(Kept.PROPOSAL, parts.clock()))

@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy.orm import Session
 
-from consent.answers import Answers, Scope, standing, successors
+from consent.answers import Answers, present, standing, successors
 from consent.events import Event
 from consent.guardians import family
 from consent.journal import Actor
@@ -23,7 +23,7 @@ from handover.notices import Notice, Reader
 from handover.parts import Parts
 from handover.people import child_of
 from handover.tables import Board, School, Transfer
-from handover.transfers import boards_of, policy_of, print_policy, purpose_of, route_of, sections_of, time
+from handover.transfers import boards_of, policy_of, print_policy, purpose_of, route_of, scope_of, sections_of, time
 
 ANSWER_LASTS: Final = timedelta(days=365)
 
@@ -152,7 +152,7 @@ def _answers_of(
 
 
 def answers_of(person: str, known: Sequence[Event], transfer: Transfer) -> Answers:
-    """Give what stands of this person's answers about a transfer."""
+    """Give what stands of this person's answers about a transfer, also where its receiver goes on under a new code."""
     chain = successors(known)
-    scope = Scope(transfer.sender, transfer.receiver, purpose_of(transfer))
-    return standing(known, chain).get(person, {}).get(scope) or Answers()
+    here = present(scope_of(transfer), chain)
+    return standing(known, chain).get(person, {}).get(here) or Answers()

@@ -20,7 +20,7 @@ from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from consent.answers import Scope, restrictions
+from consent.answers import Scope, present, restrictions, scope_of, successors
 from consent.errors import NaiveTime
 from consent.events import Event, Kind
 from consent.guardians import AMSTERDAM, anniversary, midnight
@@ -362,8 +362,10 @@ _HOLDING: Final[dict[HeldBy, Callable[[Sequence[Event], datetime], Iterable[Even
 def withdrawn_since(events: Sequence[Event], scope: Scope, section: Section) -> datetime | None:
     """Give the moment of the earliest withdrawal of a section that its own maker hasn't taken back, or None."""
     open_ones: dict[str, datetime] = {}
+    chain = successors(events)
+    here = present(scope, chain)
     for event in events:
-        if _scope(event) != scope:
+        if scope_of(event, chain) != here:
             continue
         if event.kind is Kind.WITHDRAW and section in (event.sections or ()):
             open_ones.setdefault(event.by.person, event.recorded_at)

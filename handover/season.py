@@ -15,9 +15,9 @@ from typing import Final
 from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
-from consent.answers import Scope, is_live, present_code, scope_of, successors
+from consent.answers import Scope, is_live, present, scope_of, successors
 from consent.db import reading
-from consent.errors import Destroyed, PupilUnknown
+from consent.errors import Destroyed, EventRefused, IntegrityBroken, PupilUnknown
 from consent.events import Event, Kind
 from consent.guardians import family
 from consent.journal import Act
@@ -30,6 +30,7 @@ from handover.accesslog import SERVICE, Did, record, staff
 from handover.bundles import newest, versions_of
 from handover.errors import NotTheirs
 from handover.idempotency import Answer, Once, carry_out
+from handover.logs import log
 from handover.notices import date_in_words
 from handover.outbox import deliver, post
 from handover.parts import Caller, Parts
@@ -108,7 +109,7 @@ def _ruled(
 ) -> set[tuple[str | None, Section]]:
     """Give in whose place a court has decided on which section, as far as that counts now."""
     chain = successors(known)
-    here = Scope(scope.sender, present_code(scope.receiver, chain), scope.purpose)
+    here = present(scope, chain)
     rulings = [event for event in confirmed(known, suspended_below) if event.kind is Kind.COURT]
     return {
         (event.stands_for, section)
@@ -134,7 +135,10 @@ class _Place:
 
 
 def listing(parts: Parts, caller: Caller, group: str | None, cursor: str | None) -> Answer:
-    """Show which of the school's transfers wait for whose answer, a page at a time, by class."""
+    """Show which of the school's transfers wait for whose answer, a page at a time, by class.
+
+    One that isn't as it was opened is left out: nobody can answer it, and the sender's work list says why.
+    """
     now = parts.clock()
     wanted = select(Transfer, Pupil).join(Pupil, Pupil.id == Transfer.pupil).where(Transfer.sender == caller.school)
     with reading(parts.main) as session:
@@ -146,7 +150,10 @@ def listing(parts: Parts, caller: Caller, group: str | None, cursor: str | None)
                 raise NotTheirs
             places = {place: row for place, row in places.items() if place > _Place.of(parts, *last)}
         asked = sorted(place for place in places if group is None or place.group == group)
-        page = [_print(parts, session, place, places[place], now) for place in asked[:PAGE]]
+        page = []
+        for place in asked[:PAGE]:
+            with suppress(IntegrityBroken, EventRefused):
+                page.append(_print(parts, session, place, places[place], now))
     following = asked[PAGE - 1].transfer if len(asked) > PAGE else None
     return {"transfers": [each for each in page if each["persons"] or not each["custody_known"]], "next": following}
 
@@ -218,11 +225,18 @@ def _due(parts: Parts) -> Iterator[tuple[str, str]]:
 
 
 def _remind(parts: Parts, invitation: str, pupil: str) -> bool:
-    """Send one reminder unless nobody owes an answer any more, or the pupil was erased meanwhile."""
-    with suppress(Destroyed, PupilUnknown):
+    """Send one reminder unless nobody owes an answer any more, or the pupil was erased meanwhile.
+
+    What of a pupil doesn't hold together holds up no other's reminder, nor the sweep.
+    """
+    try:
         with reading(parts.main) as session:  # most who were invited have answered: they cost no lock
             owed = _owed(parts, session, invitation, parts.clock())
         return bool(owed) and _remind_now(parts, invitation, pupil)
+    except (Destroyed, PupilUnknown):
+        pass
+    except (IntegrityBroken, EventRefused) as problem:
+        log().error("reminder_refused", error=type(problem).__name__)
     return False
 
 

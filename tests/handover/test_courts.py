@@ -1,12 +1,13 @@
 """A court's ruling in the place of one holder, and a receiver that goes on under another code."""
 
 import json
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from consent.fields import print_time
+from consent.terms import AMSTERDAM
 from handover.accesslog import Did
 from handover.courts import COURTS
 from tests import canary
@@ -224,6 +225,33 @@ def test_what_a_family_said_of_a_school_counts_for_the_school_that_it_became(lit
     token = region.invite(PO, after, child.persons[0])
     rows = region.family("log", {"token": token})["rows"]
     assert any("andere code" in row["nl"] and row["kind"] == "successor" for row in rows)
+
+
+def test_through_the_old_code_an_answer_takes_back_nothing_and_a_paper_lifts_no_no(lite: Story) -> None:
+    """What is said about the school that was is said about the school that it became."""
+    region = lite.region
+    old, new = "41EE00", "41EE01"
+    region.board("vo-fusie", old, new)
+    child = region.pupil(PO)
+    before = region.transfer(child, PO, old, sections=("okr", "lvs"))
+    first, second = (region.invite(PO, before, person) for person in child.persons)
+    region.answer(first, okr="yes")
+    region.answer(second, okr="no")
+    region.publish(old, "seal", state="revoked")
+    follow_on(lite, child.pupil, old, new)
+    after = region.transfer(child, PO, new, sections=("okr", "lvs"), applied=False)
+    region.answer(first, lvs="yes")
+    shown = [region.family("question", {"token": token})["sections"] for token in (first, second)]
+    assert [{row["section"]: row["answer"] for row in rows} for rows in shown] == [
+        {"okr": "yes", "lvs": "yes"},
+        {"okr": "no", "lvs": None},
+    ]
+    assert region.show(PO, after)["decisions"]["okr"]["reason"] == "GUARDIAN_OBJECTS"
+    for transfer in (before, after):
+        notice = region.send(PO, "GET", f"/v1/transfers/{transfer}/paper").get_json()["notice"]
+        said = {"person": child.persons[1], "notice": notice["sha256"], "answers": {"okr": "yes"}, "scan": SCAN}
+        said |= {"signed_on": datetime.now(AMSTERDAM).date().isoformat(), "collected": "paper"}
+        assert region.post(PO, f"/v1/transfers/{transfer}/paper", said, 409)["code"] == "ANSWERED_ONLINE"
 
 
 @pytest.mark.parametrize("new", [VO, OTHER, "99ZZ99"], ids=["another board", "a third board", "unknown"])

@@ -134,6 +134,15 @@ def test_a5_from_sixteen_a_guardian_is_told_that_the_pupil_decides_and_chooses_n
     case.ask("okr")
 
 
+def test_from_sixteen_a_guardian_still_takes_back_words_of_ones_own(lite: Story) -> None:
+    case = lite.case(sections=("okr", "views"), pupil={"born": born(16, days=-30), "pupil_mail": SAM})
+    case.say(2, okr="yes")
+    case.family("view", 0, text="Sam leest graag.", travels=True, done=False)
+    assert case.why("views") is None
+    case.family("withdrawal", 0, sections=["views"], destroy_now=False)
+    assert case.why("views") == "NO_GRANT"
+
+
 def test_an_answer_on_the_text_of_before_still_counts_and_one_on_the_present_text_does() -> None:
     policy = Policy(PolicyKind.TOESTEMMING)
     for text in ("consent", "inzage"):
