@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from consent.db import reading
 from consent.entry import Opened
+from consent.errors import EventRefused, IntegrityBroken
 from consent.events import Draft, Event, Kind
 from consent.journal import Act, Actor, Criteria
 from consent.tables import Pupil
@@ -28,6 +29,7 @@ from handover.errors import NotTheirs, RequestRefused
 from handover.freezing import is_frozen
 from handover.idempotency import Answer, Once, carry_out, earlier
 from handover.insight import words_about
+from handover.logs import log
 from handover.notices import date_in_words
 from handover.outbox import deliver, post, post_to_dpo, waiting_for
 from handover.parts import Caller, Parts
@@ -196,13 +198,24 @@ def _page(parts: Parts, session: Session, board: str, before: int | None, since:
 
 
 def _asked_of(parts: Parts, session: Session, page: Iterable[Opened]) -> Iterator[tuple[str, Asked]]:
-    """Give how each of these requests stands, with its pupil; what was answered at once is passed over."""
+    """Give how each of these requests stands, with its pupil; what was answered at once is passed over.
+
+    Of a pupil whose events don't hold together nothing is given: that holds up no other's request.
+    """
     histories: dict[str, list[Asked]] = {}
     for opened in page:
         if opened.pupil is not None and opened.terms.get("right") not in AT_ONCE:
             if opened.pupil not in histories:
-                histories[opened.pupil] = asked(parts.ledger.history(session, opened.pupil).known)
+                histories[opened.pupil] = _asked_about(parts, session, opened.pupil)
             yield from ((opened.pupil, one) for one in histories[opened.pupil] if one.event.index == opened.index)
+
+
+def _asked_about(parts: Parts, session: Session, pupil: str) -> list[Asked]:
+    try:
+        return asked(parts.ledger.history(session, pupil).known)
+    except (IntegrityBroken, EventRefused) as problem:
+        log().error("requests_refused", error=type(problem).__name__)
+        return []
 
 
 def _lately(parts: Parts) -> Iterator[tuple[str, str, Asked]]:
@@ -337,8 +350,8 @@ def _remind(parts: Parts, board: str, pupil: str, request: str) -> int:
         one = next(each for each in asked(known) if each.event.id == request)
         when = "overdue" if one.due <= act.now else "due_soon"
         terms: dict[str, JSON] = {"request": request, "when": when}
-        log = parts.journal.of_pupil(act.session, pupil, BOOK)
-        if not one.waits or terms in [dict(entry.terms) for entry in log if entry.type == Did.REQUEST_REMINDED]:
+        entries = parts.journal.of_pupil(act.session, pupil, BOOK)
+        if not one.waits or terms in [dict(entry.terms) for entry in entries if entry.type == Did.REQUEST_REMINDED]:
             return 0
         for owner, mail in sorted(mails.items()):
             post_to_dpo(parts, act, owner, mail, _TEXTS[when], until=date_in_words(one.due), request=request)

@@ -9,7 +9,10 @@ import pytest
 from sqlalchemy import select, update
 
 from consent.db import writing
+from consent.events import Kind
+from consent.tables import JournalPart
 from handover.accesslog import Did
+from handover.retention import Kept
 from handover.sweeping import sweep
 from handover.tables import Bundle, Transfer
 from tests.handover.story import PO, VO, Case, Story, later
@@ -99,3 +102,28 @@ def test_a_sweep_does_the_rest_and_says_what_it_leaves(lite: Story) -> None:
         swept = sweep(lite.region.parts, accept=1.0)
     assert swept.done["expired_bundle"] == 2
     assert sum(swept.left["expired_bundle"].values()) == 1
+
+
+def test_a_spoilt_row_stops_no_reminder_of_others_and_no_destruction(lite: Story) -> None:
+    """Six days later a first reminder is due, of the spoilt ones too."""
+    sound = lite.case(bundle=False)
+    for how in ("purpose", "route", "sections", "a spoilt manifest"):
+        spoil(lite.case(), how, sound)
+    with later(days=6):
+        swept = sweep(lite.region.parts, accept=1.0)
+    assert swept.done["reminded"] == len(sound.child.persons)
+    assert swept.done[Kept.NONCE] > 0
+    season = expect(lite.region.send(PO, "GET", "/v1/season"), 200).get_json()
+    assert [each["transfer"] for each in season["transfers"]] == [sound.transfer]
+
+
+def test_a_spoilt_entry_of_a_pupil_holds_up_no_request_of_others(lite: Story) -> None:
+    spoilt, sound = lite.case(bundle=False), lite.case(bundle=False)
+    asked = [case.family("rights", right="rectification", text="Anders.")["request"] for case in (spoilt, sound)]
+    stated = {one.pupil: one.index for one in lite.journal() if one.type == Kind.CUSTODY}
+    with writing(lite.region.parts.main) as session:
+        session.execute(update(JournalPart).where(JournalPart.index == stated[spoilt.child.pupil]).values(terms=None))
+    found = expect(lite.region.send(PO, "GET", "/v1/requests"), 200).get_json()["requests"]
+    assert [each["request"] for each in found] == asked[1:]
+    with later(days=6):
+        assert sweep(lite.region.parts, accept=1.0).done["reminded"] == len(sound.child.persons)
