@@ -13,10 +13,11 @@ import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, tuple_
 
 from consent.db import reading, writing
 from consent.errors import Destroyed, KeyUnknown, ValueRefused
@@ -81,10 +82,17 @@ def deliver(parts: Parts) -> int:
     What caused a message was committed with it. So an outbox that can't be written fails nobody's request: the message
     waits, the operational log says so, and a sweep hands it over or says that it couldn't.
     """
-    with reading(parts.main) as session:
-        waiting = list(session.scalars(select(Message).order_by(Message.created_at).limit(BATCH)))
-    left = 0
-    for row in waiting:
+    return sum(islice(_handed_over(parts), BATCH))
+
+
+def deliver_all(parts: Parts) -> int:
+    """Hand over all that waits; gives how many left."""
+    return sum(_handed_over(parts))
+
+
+def _handed_over(parts: Parts) -> Iterator[int]:
+    """Hand over what waits, the oldest first: 1 for each message that left, 0 where another process was first."""
+    for row in _waiting_rows(parts):
         try:
             message = parts.keystore.open(row.owner_kind, row.owner, row.sealed, _aad(row.id))
         except (Destroyed, KeyUnknown, ValueRefused):
@@ -92,22 +100,25 @@ def deliver(parts: Parts) -> int:
         try:
             path = _write(parts, row, message)
         except OSError as problem:
-            log().error("outbox_refused", error=type(problem).__name__, count=len(waiting))
-            break
+            log().error("outbox_refused", error=type(problem).__name__, count=queued(parts))
+            return
         with writing(parts.main) as session:
             ours = session.execute(delete(Message).where(Message.id == row.id).returning(Message.id)).all()
         if not ours and _has_ended(parts, row):
             path.unlink(missing_ok=True)
-        left += len(ours)
-    return left
+        yield len(ours)
 
 
-def deliver_all(parts: Parts) -> int:
-    """Hand over all that waits; gives how many left."""
-    left = 0
-    while now := deliver(parts):
-        left += now
-    return left
+def _waiting_rows(parts: Parts) -> Iterator[Message]:
+    """Give what waits, page by page, each past the one before: what can't be opened holds up nothing behind it."""
+    wanted = select(Message).order_by(Message.created_at, Message.id).limit(BATCH)
+    with reading(parts.main) as session:
+        page = session.scalars(wanted).all()
+    while page:
+        yield from page
+        past = tuple_(Message.created_at, Message.id) > (page[-1].created_at, page[-1].id)
+        with reading(parts.main) as session:
+            page = session.scalars(wanted.where(past)).all()
 
 
 def queued(parts: Parts) -> int:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from sqlalchemy import update
+from sqlalchemy import select, update
 
-from consent.db import writing
+from consent.db import reading, writing
 from handover import outbox
 from handover.app import recover
 from handover.cli import main
@@ -100,6 +100,27 @@ def test_a_row_that_somebody_else_wrote_holds_up_no_message(lite: Story) -> None
         session.execute(update(Message).where(Message.owner == first).values(sealed=b"nonsense"))
     assert outbox.deliver(lite.region.parts) == 1
     assert outbox.queued(lite.region.parts) == 1
+
+
+def test_many_rows_that_cant_be_opened_hold_up_nothing_behind_them(
+    lite: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "BATCH", 2)
+    parts, case = lite.region.parts, lite.case(bundle=False, invited=False)
+    with full(lite):
+        for person in case.child.persons * 4:
+            lite.region.post(PO, f"{case.path}/invitations", {"person": person}, 201)
+    with writing(parts.main) as session:
+        rows = session.scalars(select(Message).order_by(Message.created_at, Message.id)).all()
+        for row in rows[:3]:  # more than a batch, and part of the next one; all at one moment
+            row.sealed = b"nonsense"
+        for row in rows:
+            row.created_at = rows[0].created_at
+        spoilt = {row.id for row in rows[:3]}
+    assert (len(rows), outbox.deliver(parts)) == (8, 2)
+    assert outbox.deliver_all(parts) == 3
+    with reading(parts.main) as session:
+        assert set(session.scalars(select(Message.id))) == spoilt
 
 
 def test_what_the_outbox_doesnt_let_go_of_is_left_and_said(lite: Story) -> None:
