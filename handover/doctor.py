@@ -14,7 +14,7 @@ from typing import Final, Literal
 
 from sqlalchemy import make_url
 
-from handover.backup import CONFIRMED, parse_manifest
+from handover.backup import CONFIRMED, BackupRefused, parse_manifest
 from handover.freezing import is_frozen, missing
 from handover.outbox import queued
 from handover.parts import LOG_KEY, Parts
@@ -96,6 +96,8 @@ def _loss(parts: Parts) -> Iterator[Finding]:
         taken_at = parse_manifest((parts.settings.home / CONFIRMED).read_bytes()).taken_at
     except FileNotFoundError:
         yield Finding(what, "warn", "none: nothing that is destroyed is beyond recovery yet (deploy/restore.md)")
+    except BackupRefused:
+        yield Finding(what, "warn", f"{CONFIRMED} is damaged: take a backup and confirm it (deploy/restore.md)")
     else:
         state: State = "ok" if parts.clock() - taken_at < NIGHTS else "warn"
         yield Finding(what, state, f"{taken_at:%Y-%m-%d %H:%M} UTC")

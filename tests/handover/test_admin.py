@@ -120,6 +120,16 @@ def test_the_doctor_names_the_newest_confirmed_backup_and_warns_after_two_days(h
     parts.close()
 
 
+def test_the_doctor_goes_on_where_what_was_confirmed_is_damaged(home: Path) -> None:
+    parts = assemble(init(home, ORIGIN, "overdracht.test", ROOT))
+    whole = len(doctor(parts))
+    (home / CONFIRMED).write_bytes(b"{")
+    [found] = [each for each in doctor(parts) if each.what == NEWEST]
+    assert (found.state, found.said[:26]) == ("warn", f"{CONFIRMED} is damaged:")
+    assert len(doctor(parts)) == whole
+    parts.close()
+
+
 @pytest.mark.parametrize(
     "words", [["serve"], ["admin", "doctor"], ["admin", "sweep"], ["admin", "backup", "--out", "b"]]
 )
