@@ -222,7 +222,7 @@ def test_answers_that_are_remembered_hold_ids_and_nothing_else(lite: Story) -> N
     with reading(lite.region.parts.main) as session:
         answers = [json.loads(text) for text in session.scalars(select(Idempotency.answer))]
     names = {name for answer in answers for name in answer}
-    known = "pupil persons transfer policy applied invitation expires_at bundle index supersedes told events opened"
+    known = "pupil persons transfer policy applied person expires_at bundle index supersedes told events opened"
     assert names <= {*known.split(), "state", "received_at", "placed"}
     assert {key for answer in answers for person in answer.get("persons", []) for key in person} == {"person", "role"}
 

@@ -318,7 +318,7 @@ def test_a8_another_school_neither_sees_nor_settles_it_of_the_same_board_either(
     region.post(school, f"/v1/proposals/{proposal}/withdrawal", {}, 404)
     foreign = expect(region.send(school, "GET", f"/v1/proposals?cursor={proposal}"), 404)
     assert foreign.get_data() == expect(region.send(school, "GET", f"/v1/proposals?cursor={'0' * 64}"), 404).get_data()
-    assert len(case.story.journal(Did.ATTEMPT)) == before + 4
+    assert len(case.story.journal(Did.ATTEMPT)) == before + 3  # a cursor that isn't there was settled meanwhile
 
 
 @of_each

@@ -83,7 +83,10 @@ def finished(rest: Rest, copy: Path, moment: datetime) -> dict[str, Any]:
 
 
 def there(rest: Rest) -> dict[str, Any]:
-    """Tell what a service holds, and what its journal says since it rested; not when, nor which sweep said it."""
+    """Tell what a service holds, and what its journal says since it rested; not when, nor which sweep said it.
+
+    An epoch's number isn't told either: one that died as it was made is given to no other.
+    """
     parts = rest.parts
     with reading(parts.main) as session:
         found: dict[str, Any] = {
@@ -99,7 +102,7 @@ def there(rest: Rest) -> dict[str, Any]:
         found["entries"] = Counter((kind, _said(parts, session, index)) for index, kind in kinds)
     with reading(rest.keys) as session:
         found["keys"] = sorted(map(tuple, session.execute(select(DataKey.id, DataKey.wrapped.is_(None)))))
-    found["epochs"] = [(state.number, state.current, state.destroyed) for state in inventory.epochs(parts.keystore)]
+    found["epochs"] = [(state.current, state.destroyed) for state in inventory.epochs(parts.keystore)]
     stores = inventory.stores(parts.keystore)
     found["shares"] = {store: sorted(parts.keystore.shares(store)) for store in stores}
     found["objects"] = parts.blobs.names()
