@@ -176,7 +176,8 @@ def _start_destroying(visit: _Visit, sections: Iterable[Section]) -> None:
     """Mark the shares of what this person's no keeps here. What others have allowed isn't this person's to destroy."""
     parts, act, transfer = visit.parts, visit.act, visit.transfer
     bundle = newest(act.session, transfer.id)
-    if bundle is None or family(visit.known, transfer.pupil, act.now, parts.journal.first) is None:
+    speakers = family(visit.known, transfer.pupil, act.now, parts.journal.first)
+    if bundle is None or speakers is None or visit.visitor.person not in speakers.stopping:
         return
     asked = {name: question_of(transfer, bundle, (name,)) for name in sections}
     stopped = [name for name, each in asked.items() if isinstance(parts.ledger.ask(act, each, visit.policy), Refused)]

@@ -10,8 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from consent.guardians import AMSTERDAM
-from consent.terms import Ground, Purpose, Section
+from consent.terms import AMSTERDAM, Ground, Purpose, Section
 from handover.letters import to_the_pupil
 
 LANGUAGE: Final = "nl"

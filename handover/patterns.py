@@ -16,10 +16,9 @@ from typing import Final
 from consent.db import reading
 from consent.errors import Destroyed, EventRefused, IntegrityBroken, PupilUnknown
 from consent.events import Event
-from consent.guardians import AMSTERDAM
 from consent.search import Criteria, Found
 from consent.tables import Pupil
-from consent.terms import Ground, Section
+from consent.terms import AMSTERDAM, Ground, Section
 from handover import audit
 from handover.accesslog import Did
 from handover.idempotency import Answer

@@ -10,9 +10,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from consent.events import Kind
-from consent.guardians import AMSTERDAM
 from consent.reasons import Reason, allows
-from consent.terms import Ground, Purpose, Section
+from consent.terms import AMSTERDAM, Ground, Purpose, Section
 from handover.accesslog import Did
 from handover.letters import to_the_pupil
 from handover.notices import PURPOSES, SECTIONS, date_in_words

@@ -139,8 +139,9 @@ def test_from_sixteen_a_guardian_still_takes_back_words_of_ones_own(lite: Story)
     case.say(2, okr="yes")
     case.family("view", 0, text="Sam leest graag.", travels=True, done=False)
     assert case.why("views") is None
-    case.family("withdrawal", 0, sections=["views"], destroy_now=False)
+    case.family("withdrawal", 0, sections=["views"], destroy_now=True)
     assert case.why("views") == "NO_GRANT"
+    assert shares(case, "views") == 1, "the pupil's words may stand in the same section"
 
 
 def test_an_answer_on_the_text_of_before_still_counts_and_one_on_the_present_text_does() -> None:
